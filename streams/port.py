@@ -1,0 +1,195 @@
+"""What the ordered queue between door and writer is, whichever server keeps it (design 3, 4).
+
+A shard is one order. A position is given once, is the order of everything in its shard for ever,
+and an entry is acknowledged only when it is durable. Adapters pass `streams.testing`; their
+driver's errors come out as `StreamUnavailable` with the driver's error as the cause.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from schemas.ids import SeriesId
+
+
+@dataclass(slots=True, frozen=True)
+class Admission:
+    """One entry that asks to be appended."""
+
+    shard: int
+    series: SeriesId
+    body: bytes
+    """The entry (`streams.entries`)."""
+    idempotency: Idempotency | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Idempotency:
+    """A client's key (design 8.18): same key and hash → the first answer again, other hash → refused."""
+
+    tenant: str
+    key: str
+    payload_hash: bytes
+
+
+class Refusal(Enum):
+    """Why an admission was not appended."""
+
+    NOT_PROVED = "not_proved"
+    """The server restarted, failed over or was emptied and no writer has proved the shard: 503."""
+    LIMIT = "limit"
+    """No position below the stored limit is left (no writer or store for an hour): 503."""
+    BACKLOG = "backlog"
+    """The shard holds its cap of unapplied bytes: 429 or 503 with Retry-After."""
+    KEY_REUSED = "key_reused"
+    """Same idempotency key, other payload: 422."""
+    KEYS_CAP = "keys_cap"
+    """The tenant holds its cap of idempotency keys: 429."""
+
+
+@dataclass(slots=True, frozen=True)
+class Admitted:
+    """An entry that is durable at its position."""
+
+    incarnation: int
+    position: int
+    repeated: bool = False
+    """True: an idempotency key was known and this is the first answer."""
+
+
+@dataclass(slots=True, frozen=True)
+class Entry:
+    """One entry as the writer and the reader get it back."""
+
+    position: int
+    previous: int
+    """The series' previous position, 0 for none: the chain of design 4.17."""
+    body: bytes
+
+
+@dataclass(slots=True, frozen=True)
+class Tail:
+    """What a fresh read fetches first, in one call (design 4.17)."""
+
+    applied: int
+    latest: bytes | None
+    """The latest cache of the series as the writer left it; None: missing, read the store."""
+    chain: Sequence[Entry] | None
+    """Unapplied entries of the series, ascending; None: longer than the caps, or broken."""
+
+
+@dataclass(slots=True, frozen=True)
+class ShardState:
+    """What the stream server holds of a shard."""
+
+    run_id: str
+    """Identity of the running server process."""
+    time_us: int
+    """The server's clock."""
+    last_found: int
+    """The highest position in the stream or in `last`; 0 for an empty one."""
+    applied: int
+    trimmed: int
+    limit: int | None
+    proved: str | None
+    """The run id for which the shard was proved; None: never, or wiped."""
+    incarnation: int | None
+    backlog_bytes: int
+
+
+@dataclass(slots=True, frozen=True)
+class Applied:
+    """What a writer reports after a turn is stored."""
+
+    position: int
+    """Everything up to and including it is in the store."""
+    latest: Mapping[SeriesId, bytes | None] = field(default_factory=dict)
+    """New content of latest caches (None: drop). Stored only over a lower position (design 4.12)."""
+
+
+@dataclass(slots=True, frozen=True)
+class DeadLetter:
+    """An entry that failed by its own fault, at first sight (design 4)."""
+
+    shard: int
+    position: int
+    reason: str
+    body: bytes
+
+
+class RecordStream(ABC):
+    """K ordered shards of entries, and the marks that keep them honest."""
+
+    @abstractmethod
+    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal]:
+        """Append in one round trip (group commit), each on its own: one answer for each, in order.
+
+        Returns after every admitted entry is durable. An error means: outcome unknown for all.
+        """
+
+    @abstractmethod
+    async def read(
+        self, after: Mapping[int, int], *, bytes_max: int, wait_ms: int = 0
+    ) -> dict[int, list[Entry]]:
+        """Read on from a position for each shard, ascending, about `bytes_max` a shard.
+
+        Waits up to `wait_ms` when nothing is there; an empty dict means nothing came.
+        """
+
+    @abstractmethod
+    async def read_entry(self, shard: int, position: int) -> Entry | None:
+        """Read one entry by its position; None if it is not (or no longer) there."""
+
+    @abstractmethod
+    async def read_tail(self, shard: int, series: SeriesId) -> Tail:
+        """Fetch applied, the latest cache and the chain of a series in one atomic call."""
+
+    @abstractmethod
+    async def report_applied(self, shard: int, applied: Applied) -> None:
+        """Raise `applied` (never lower it), drop tail fields ≤ it, store latest caches: one atomic call."""
+
+    @abstractmethod
+    async def trim(self, shard: int, upto: int) -> None:
+        """Remove entries with position ≤ upto (never above `applied`) and set `trimmed` in the same call."""
+
+    @abstractmethod
+    async def read_state(self, shard: int) -> ShardState:
+        """Read the marks of a shard, and which server process this is."""
+
+    @abstractmethod
+    async def prove(self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int) -> bool:
+        """Open the shard for admission on this server process; False if another process answers.
+
+        Sets last to the maximum of itself and `last`, limit, incarnation, applied and proved.
+        """
+
+    @abstractmethod
+    async def renew_limit(self, shard: int, limit: int) -> None:
+        """Raise the limit of a proved shard."""
+
+    @abstractmethod
+    async def acquire_lease(self, shard: int, owner: str, ttl_ms: int) -> bool:
+        """Take or keep the lease of a shard; False while another owner holds it."""
+
+    @abstractmethod
+    async def release_lease(self, shard: int, owner: str) -> None:
+        """Give the lease back if it is the owner's."""
+
+    @abstractmethod
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter; the same (shard, position) twice is one."""
+
+    @abstractmethod
+    async def dead_letters(self, shard: int) -> list[DeadLetter]:
+        """List the dead letters of a shard, ascending."""
+
+    @abstractmethod
+    async def discard(self, shard: int, position: int) -> bool:
+        """Forget a dead letter; False if there is none."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release connections; twice is harmless."""
