@@ -1,0 +1,1 @@
+"""The door's application: ports in, Litestar out."""

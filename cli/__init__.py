@@ -1,0 +1,1 @@
+"""The `aspectstore` command: the one package that speaks to a terminal."""

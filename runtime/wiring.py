@@ -1,0 +1,1 @@
+"""Settings to adapters: the one module that names an adapter."""

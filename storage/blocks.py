@@ -1,0 +1,1 @@
+"""The block codec: columns to bytes and back; pure."""

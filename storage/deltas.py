@@ -1,0 +1,1 @@
+"""The delta codec: one blob a series and turn of the writer; pure."""

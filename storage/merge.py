@@ -1,0 +1,1 @@
+"""The merge rules: replace, merge, clear and attach over columns; pure."""

@@ -1,0 +1,1 @@
+"""Reading a slice: head, then blocks, then later deltas; knows the port and pure files only."""

@@ -1,0 +1,1 @@
+"""Sealing and purging a slice; knows the port and pure files only."""

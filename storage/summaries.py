@@ -1,0 +1,1 @@
+"""Summaries of a block, one cell of 15 minutes each; pure."""

@@ -1,0 +1,1 @@
+"""The contract suite of the storage port, shipped with it."""

@@ -1,0 +1,1 @@
+"""The memory adapter of the stream port, single process."""

@@ -1,0 +1,1 @@
+"""The job queue on RQ: one queue a worker, JSON, with retries."""

@@ -1,0 +1,1 @@
+"""The contract suite of the stream port, shipped with it."""

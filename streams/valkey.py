@@ -1,0 +1,1 @@
+"""The Valkey and Redis adapter of the stream port."""

@@ -1,0 +1,1 @@
+"""The worker process: arguments, signals, supervision."""
