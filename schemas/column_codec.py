@@ -1,0 +1,144 @@
+"""Columns ⇄ raw little-endian bytes: the body of an entry, and of a small delta (design 3.2).
+
+Layout, every section padded to 8 bytes so that arrays are read in place:
+
+    version u8 · flags u8 · columns u16 · rows u32
+    time int64[rows] · merges bits[rows] if flagged
+    then for each column, ascending by variable id:
+        variable u32 · class u8 · flags u8 · zero u16
+        values: float64 / int64 [rows], bits[rows], or offsets u32[rows + 1] and the octets
+        present bits · removed bits · quality int64[rows], each if flagged
+
+Golden files pin it; a reader of version n reads all versions up to n.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.columns import Bools, Column, ColumnClass, Columns, Ints, Texts, Values
+from schemas.errors import Corrupt
+
+VERSION = 1
+
+_HEADER = struct.Struct("<BBHI")
+_COLUMN = struct.Struct("<IBBH")
+_MERGES = 1
+_PRESENT, _REMOVED, _QUALITY = 1, 2, 4
+_PAD = (b"", b"\0", b"\0" * 2, b"\0" * 3, b"\0" * 4, b"\0" * 5, b"\0" * 6, b"\0" * 7)
+
+
+def encode_columns(columns: Columns) -> bytes:
+    """Write columns as raw bytes; the arrays are copied once."""
+    flags = 0 if columns.merges is None else _MERGES
+    parts = [
+        _HEADER.pack(VERSION, flags, len(columns.cells), columns.rows),
+        columns.time_ms.tobytes(),
+    ]
+    if columns.merges is not None:
+        parts.append(_bits(columns.merges))
+    for variable in sorted(columns.cells):
+        _encode_column(variable, columns.cells[variable], parts)
+    return b"".join(parts)
+
+
+def _encode_column(variable: int, column: Column, parts: list[bytes]) -> None:
+    flags = (
+        (_PRESENT if column.present is not None else 0)
+        | (_REMOVED if column.removed is not None else 0)
+        | (_QUALITY if column.quality is not None else 0)
+    )
+    parts.append(_COLUMN.pack(variable, column.column_class, flags, 0))
+    _encode_values(column.values, parts)
+    if column.present is not None:
+        parts.append(_bits(column.present))
+    if column.removed is not None:
+        parts.append(_bits(column.removed))
+    if column.quality is not None:
+        parts.append(column.quality.tobytes())
+
+
+def _encode_values(values: Values, parts: list[bytes]) -> None:
+    if isinstance(values, Texts):
+        offsets = values.offsets.astype("<u4").tobytes()
+        octets = values.octets[: values.offsets[-1]].tobytes()
+        parts += (offsets, _PAD[-len(offsets) % 8], octets, _PAD[-len(octets) % 8])
+    elif values.dtype.kind == "b":
+        parts.append(_bits(values))
+    else:
+        parts.append(values.tobytes())
+
+
+def _bits(flags: Bools) -> bytes:
+    packed = np.packbits(flags, bitorder="little").tobytes()
+    return packed + _PAD[-len(packed) % 8]
+
+
+class _Cursor:
+    """A place in the bytes that moves on by whole padded sections."""
+
+    __slots__ = ("at", "buffer")
+
+    def __init__(self, buffer: bytes | memoryview) -> None:
+        self.buffer = buffer
+        self.at = 0
+
+    def header(self, shape: struct.Struct) -> tuple[int, ...]:
+        found = shape.unpack_from(self.buffer, self.at)
+        self.at += shape.size
+        return found
+
+    def array(self, kind: str, count: int) -> NDArray[np.generic]:
+        found: NDArray[np.generic] = np.frombuffer(self.buffer, kind, count, self.at)
+        self.at += found.nbytes + -found.nbytes % 8
+        return found
+
+    def ints(self, count: int) -> Ints:
+        return self.array("<i8", count)  # type: ignore[return-value]
+
+    def bits(self, count: int) -> Bools:
+        packed = self.array("u1", (count + 7) // 8)
+        return np.unpackbits(packed, count=count, bitorder="little").view(np.bool_)  # type: ignore[arg-type]
+
+
+def decode_columns(body: bytes | memoryview) -> Columns:
+    """Read what `encode_columns` wrote, in place where possible; Corrupt for anything else."""
+    try:
+        return _decode(_Cursor(body))
+    except (struct.error, ValueError, KeyError) as broken:
+        message = f"columns of {len(body)} bytes do not decode: {broken}"
+        raise Corrupt(message) from broken
+
+
+def _decode(cursor: _Cursor) -> Columns:
+    version, flags, count, rows = cursor.header(_HEADER)
+    if version != VERSION:
+        message = f"columns of version {version} are from a newer release"
+        raise Corrupt(message)
+    time_ms = cursor.ints(rows)
+    merges = cursor.bits(rows) if flags & _MERGES else None
+    cells = dict(_decode_column(cursor, rows) for _ in range(count))
+    return Columns(time_ms, cells, merges)
+
+
+def _decode_column(cursor: _Cursor, rows: int) -> tuple[int, Column]:
+    variable, column_class, flags, _ = cursor.header(_COLUMN)
+    values = _decode_values(cursor, ColumnClass(column_class), rows)
+    present = cursor.bits(rows) if flags & _PRESENT else None
+    removed = cursor.bits(rows) if flags & _REMOVED else None
+    quality = cursor.ints(rows) if flags & _QUALITY else None
+    return variable, Column(values, present, removed, quality)
+
+
+def _decode_values(cursor: _Cursor, column_class: ColumnClass, rows: int) -> Values:
+    if column_class is ColumnClass.FLOAT:
+        return cursor.array("<f8", rows)  # type: ignore[return-value]
+    if column_class is ColumnClass.INTEGER:
+        return cursor.ints(rows)
+    if column_class is ColumnClass.BOOLEAN:
+        return cursor.bits(rows)
+    offsets = cursor.array("<u4", rows + 1).astype("<i8")
+    return Texts(offsets, cursor.array("u1", int(offsets[-1])))  # type: ignore[arg-type]
