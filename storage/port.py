@@ -180,6 +180,9 @@ class Change(NamedTuple):
     tenant: str
     kind: str
     id: str
+    version: int
+    """What the document's version becomes if the change applies (a removal counts as one more):
+    a reader that knows this version, or a higher one, need not read the document again."""
 
 
 class CatalogStore(ABC):

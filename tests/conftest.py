@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("storage.testing", "streams.testing")
+pytest.register_assert_rewrite("storage.testing", "storage.catalog_testing", "streams.testing")

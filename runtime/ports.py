@@ -1,0 +1,57 @@
+"""The bundle of ports that a door or a worker is built from.
+
+Only types live here: `runtime.wiring` fills the bundle with adapters, tests with memory ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from storage.port import CatalogStore, SeriesStore
+from streams.port import RecordStream
+
+
+class Clock(Protocol):
+    """Where the time comes from; nothing below the wiring reads a clock of its own."""
+
+    def now_ms(self) -> int:
+        """Give the present as milliseconds since 1970, UTC."""
+
+    def monotonic_s(self) -> float:
+        """Give seconds that never run backwards, for deadlines and rates."""
+
+
+@dataclass(slots=True, frozen=True)
+class DoorPolicy:
+    """What an installation decides about its door (design 7, 8.14)."""
+
+    profile: str = "open"
+    """`open` or `strict`: which of the two built-in limit tables holds where a tenant names none."""
+    public_url: str = ""
+    """Origin (and path prefix) that clients use, for links; empty: taken from each request's Host header."""
+    access_token_s: int = 1_799
+    """Life of a user token."""
+    device_token_s: int = 300
+    """Life of a token from the password grant (TB-07)."""
+    refresh_token_s: int = 86_400
+    """Life of a family of refresh tokens since its last use (TB-07)."""
+    body_deadline_s: float = 30.0
+    """A request body that has not arrived by then is refused with 408."""
+    body_rate_bytes_min: int = 1_024
+    """… and so is one that, after the first five seconds, comes in slower than this a second."""
+    password_memory_kib: int = 19_456
+    """Memory of one argon2 hash: OWASP's figure; tests take less."""
+    catalog_refresh_s: float = 0.5
+    """How often the catalogue's change log is read; design 4 asks for at most one second."""
+
+
+@dataclass(slots=True, frozen=True)
+class Ports:
+    """Everything outside the process that a door may use."""
+
+    stream: RecordStream
+    series: SeriesStore
+    catalog: CatalogStore
+    clock: Clock
+    policy: DoorPolicy = field(default_factory=DoorPolicy)
