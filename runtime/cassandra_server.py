@@ -1,0 +1,286 @@
+"""A real Cassandra 5 on this machine without a container: for tests, for measurements and for trying it out.
+
+The server is the `cassandra-all` artifact and what it needs (deploy/cassandra/pom.xml), fetched once by Maven into
+the user's cache directory and checked against deploy/cassandra/jars.sha256 before every start.
+`python -m runtime.cassandra_server --data DIR` prints `host:port` and serves until Ctrl-C.
+
+Java 11 or 17 and, for the first start only, Maven must be there; `missing()` says what is not.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import string
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from runtime.server_process import ServerFailed, ServerProcess, deploy_path, free_port, port_taken
+
+CommitlogSync = Literal["batch", "group", "periodic"]
+
+COMMITLOG_SYNC: dict[CommitlogSync, str] = {
+    "batch": "commitlog_sync: batch",
+    "group": "commitlog_sync: group\ncommitlog_sync_group_window: 5ms",
+    "periodic": "commitlog_sync: periodic\ncommitlog_sync_period: 10000ms",
+}
+HEAP_MB = 1024
+JAVA_VERSIONS = (11, 17)
+JAVA_PACKAGE = "openjdk-17-jre-headless"
+START_SECONDS = 180.0  # about 10 s are usual; a cold cache on two busy cores takes its time
+CQL_TIMEOUT_SECONDS = 2.0
+CQL_OPTIONS = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])  # protocol 4, stream 0, OPTIONS, no body
+CQL_SUPPORTED = 6
+
+
+def missing() -> str | None:
+    """Name what lacks to start a Cassandra, with the package to install; None when all is there."""
+    java = java_version()
+    if java is None:
+        return f"no Java found: install {JAVA_PACKAGE}"
+    if java not in JAVA_VERSIONS:
+        return f"Java {java} found, Cassandra 5 needs 11 or 17: install {JAVA_PACKAGE}"
+    if not _jars_complete(jars_dir()) and shutil.which("mvn") is None:
+        return "no Maven found to fetch Cassandra: install maven"
+    return None
+
+
+def java_command() -> str | None:
+    """Find the Java of JAVA_HOME, else of the PATH."""
+    home = os.environ.get("JAVA_HOME")
+    if home and (Path(home) / "bin" / "java").exists():
+        return str(Path(home) / "bin" / "java")
+    return shutil.which("java")
+
+
+def java_version() -> int | None:
+    """Ask Java for its major version; None where there is no Java."""
+    java = java_command()
+    if java is None:
+        return None
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = re.search(r'version "(\d+)', answer.stderr)
+    return int(found.group(1)) if found else None
+
+
+def jars_dir() -> Path:
+    """Name the cache folder of the jars; another list of hashes is another folder."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    listed = hashlib.sha256(deploy_path("cassandra/jars.sha256").read_bytes()).hexdigest()
+    return cache / "aspectstore" / f"cassandra-{listed[:12]}"
+
+
+def ensure_jars() -> Path:
+    """Fetch the jars unless they are there, check every hash, and return their folder.
+
+    Several processes may ask at once: one fetches, the others wait for it.
+    """
+    folder = jars_dir()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _jars_complete(folder):
+            _fetch_jars(folder)
+    _check_jars(folder)
+    return folder
+
+
+class CassandraServer(ServerProcess):
+    """One node on 127.0.0.1 with its own data directory; its ports stay the same over restarts.
+
+    `commitlog_sync` may be changed between two starts on the same directory. `cql_port` 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        commitlog_sync: CommitlogSync = "batch",
+        cql_port: int = 0,
+        heap_mb: int = HEAP_MB,
+        host: str = "127.0.0.1",
+    ) -> None:
+        super().__init__("cassandra", data_dir, start_seconds=START_SECONDS)
+        self.commitlog_sync: CommitlogSync = commitlog_sync
+        self.cql_port = cql_port
+        self.heap_mb = heap_mb
+        self.host = host
+        self._ports: dict[str, int] = {}
+
+    @property
+    def port(self) -> int:
+        """The port of CQL, known after the first start."""
+        return self._ports["cql_port"]
+
+    @property
+    def address(self) -> str:
+        """`host:port` of CQL."""
+        return f"{self.host}:{self.port}"
+
+    def command(self) -> Sequence[str]:
+        """Write cassandra.yaml and logback.xml into the data directory; return the call of Java."""
+        if reason := missing():
+            raise ServerFailed(reason)
+        jars = ensure_jars()
+        self._ports = self._choose_ports()
+        conf = self.data_dir / "conf"
+        conf.mkdir(exist_ok=True)
+        template = string.Template(deploy_path("cassandra/cassandra.yaml").read_text(encoding="utf-8"))
+        settings = template.substitute(
+            self._ports,
+            host=self.host,
+            data_dir=self.data_dir,
+            commitlog_sync=COMMITLOG_SYNC[self.commitlog_sync],
+        )
+        (conf / "cassandra.yaml").write_text(settings, encoding="utf-8")
+        shutil.copyfile(deploy_path("cassandra/logback.xml"), conf / "logback.xml")
+        return [
+            str(java_command()),
+            f"@{_java_arguments(conf)}",
+            f"-Xms{self.heap_mb}m",
+            f"-Xmx{self.heap_mb}m",
+            f"-Dcassandra.storagedir={self.data_dir}",
+            f"-Dcassandra.config=file://{conf}/cassandra.yaml",
+            f"-Dcassandra.jmx.local.port={self._ports['jmx_port']}",
+            "-Dcassandra-foreground=yes",
+            f"-javaagent:{next(jars.glob('jamm-*.jar'))}",
+            "-cp",
+            f"{conf}:{jars}/*",
+            "org.apache.cassandra.service.CassandraDaemon",
+        ]
+
+    def answers(self) -> bool:
+        """Send OPTIONS in the native protocol and look for SUPPORTED."""
+        try:
+            with socket.create_connection((self.host, self.port), CQL_TIMEOUT_SECONDS) as cql:
+                cql.sendall(CQL_OPTIONS)
+                header = cql.recv(9)
+        except OSError:
+            return False
+        return len(header) >= 5 and header[4] == CQL_SUPPORTED
+
+    def nodetool(self, *arguments: str) -> str:
+        """Run nodetool against this node (`flush`, `compact`, `tablestats`) and return what it printed."""
+        options = [line for line in _jvm_options() if line.startswith("--add-")]
+        main = ["-cp", f"{jars_dir()}/*", "org.apache.cassandra.tools.NodeTool"]
+        target = ["-h", self.host, "-p", str(self._ports["jmx_port"])]
+        java = [
+            str(java_command()),
+            "-Xmx64m",
+            *options,
+            f"-Dlogback.configurationFile={self.data_dir}/conf/none",
+        ]
+        answer = subprocess.run(
+            [*java, *main, *target, *arguments], capture_output=True, text=True, check=False, timeout=600
+        )
+        if answer.returncode:
+            raise ServerFailed(f"nodetool {' '.join(arguments)}: {(answer.stderr or answer.stdout).strip()}")
+        return answer.stdout
+
+    def _choose_ports(self) -> dict[str, int]:
+        """Return the ports of the last start, else free ones, and remember them in the data directory."""
+        file = self.data_dir / "ports.json"
+        ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        if self.cql_port:
+            ports["cql_port"] = self.cql_port
+        for name in ("cql_port", "storage_port", "jmx_port"):
+            if name not in ports:
+                ports[name] = free_port(self.host)
+        if port_taken(self.host, ports["cql_port"]):
+            raise ServerFailed(f"port {ports['cql_port']} on {self.host} is taken; give another with --port")
+        file.write_text(json.dumps(ports))
+        return ports
+
+
+def _jvm_options() -> list[str]:
+    text = deploy_path("cassandra/jvm.options").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def _java_arguments(conf: Path) -> Path:
+    """Write the options as an argument file: half a hundred flags make `ps` unreadable."""
+    file = conf / "jvm.arguments"
+    file.write_text("\n".join(_jvm_options()), encoding="utf-8")
+    return file
+
+
+def _listed_jars() -> dict[str, str]:
+    lines = deploy_path("cassandra/jars.sha256").read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in (line.split() for line in lines)}
+
+
+def _jars_complete(folder: Path) -> bool:
+    return folder.is_dir() and _listed_jars().keys() <= {jar.name for jar in folder.iterdir()}
+
+
+def _fetch_jars(folder: Path) -> None:
+    """Let Maven copy the jars into a folder beside, then rename it: a half-fetched folder is never used."""
+    part = folder.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    pom = deploy_path("cassandra/pom.xml")
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={part}", "-DincludeScope=runtime"]
+    maven = subprocess.run(
+        ["mvn", "--quiet", "--batch-mode", "--file", str(pom), *goal],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if maven.returncode:
+        lines = (maven.stdout + maven.stderr).strip().splitlines()
+        raise ServerFailed(f"Maven could not fetch Cassandra: {lines[0] if lines else 'no output'}")
+    part.rename(folder)
+
+
+def _check_jars(folder: Path) -> None:
+    """Compare every jar with the committed list; refuse one that differs, lacks or was added."""
+    listed = _listed_jars()
+    present = {jar.name for jar in folder.iterdir()}
+    if listed.keys() != present:
+        names = ", ".join(sorted(listed.keys() ^ present))
+        raise ServerFailed(f"{folder} and deploy/cassandra/jars.sha256 differ in {names}; remove the folder")
+    for name, digest in listed.items():
+        with (folder / name).open("rb") as jar:
+            if hashlib.file_digest(jar, "sha256").hexdigest() != digest:
+                raise ServerFailed(
+                    f"{folder / name} is not the jar of deploy/cassandra/jars.sha256; remove the folder"
+                )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve one node until Ctrl-C or SIGTERM; print its address once it answers."""
+    parser = argparse.ArgumentParser(prog="python -m runtime.cassandra_server", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="data directory, made if absent")
+    parser.add_argument("--port", type=int, default=0, help="CQL port (default: a free one)")
+    parser.add_argument("--heap-mb", type=int, default=HEAP_MB)
+    parser.add_argument("--commitlog-sync", choices=list(COMMITLOG_SYNC), default="batch")
+    given = parser.parse_args(arguments)
+    server = CassandraServer(
+        given.data, commitlog_sync=given.commitlog_sync, cql_port=given.port, heap_mb=given.heap_mb
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.start()
+        sys.stdout.write(f"{server.address}\n")
+        sys.stdout.flush()
+        assert server.process is not None
+        return server.process.wait()
+    except ServerFailed as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
