@@ -1,0 +1,291 @@
+"""Settings: read once, frozen, typed; the only place where the environment and `aspectstore.toml` are read.
+
+Option > `ASPECTSTORE_X` > `aspectstore.toml` > default (design 8.25). A secret may be given as a file:
+`ASPECTSTORE_X_FILE` or `x_file` in the file. A name that nobody knows is an error, so that a
+misspelt limit is not a missing limit. `docs/reference/settings.md` is generated from the fields below.
+Only values live here: `runtime.wiring` turns them into adapters.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+PREFIX = "ASPECTSTORE_"
+
+CLIENT_NAMES = ("URL", "CLIENT", "SECRET", "SECRET_FILE")
+"""Variables of the same prefix that belong to the commands that talk to a server (`cli.target`)."""
+
+CONFIG_NAME = "CONFIG"
+"""`ASPECTSTORE_CONFIG`: the settings file; empty: none."""
+
+CONFIG_DEFAULT = "aspectstore.toml"
+
+
+class SettingsError(Exception):
+    """A setting is unknown, malformed or does not fit another; the message says what to do."""
+
+
+class CassandraAddress(Struct, frozen=True):
+    """Where a Cassandra cluster is reached, and the keyspace in it."""
+
+    hosts: tuple[str, ...]
+    port: int
+    keyspace: str
+
+
+def _field(unit: str, text: str, **bounds: Any) -> Meta:
+    """Describe a field: its unit ("" for none), its sentence and its bounds."""
+    return Meta(description=text, extra={"unit": unit}, **bounds)
+
+
+def _secret(text: str) -> Meta:
+    """Describe a field that never appears in a log or a listing and may be given as a file."""
+    return Meta(description=text, extra={"unit": "", "secret": True})
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that an installation may choose; each field says its unit, default and meaning."""
+
+    data: Annotated[
+        str, _field("path", "Folder of everything that the embedded parts keep.", min_length=1)
+    ] = "aspectstore-data"
+    listen: Annotated[
+        str, _field("host:port", "Address of the door; a busy port gives way to the next free one, 0 to any.")
+    ] = "127.0.0.1:8080"
+    store: Annotated[
+        str,
+        _field("", "`sqlite`, or `cassandra://HOST[,HOST]:PORT/KEYSPACE`: where series and catalogue live."),
+    ] = "sqlite"
+    store_user: Annotated[str, _field("", "User name for Cassandra; empty: no authentication.")] = ""
+    store_password: Annotated[str, _secret("Password for Cassandra.")] = ""
+    stream: Annotated[
+        str,
+        _secret(
+            "`embedded` (a private Valkey server), or the address of a Redis 7+ or Valkey 8+ server: "
+            "`redis://[:PASSWORD@]HOST:PORT[/DB]` or `unix:///PATH`."
+        ),
+    ] = "embedded"
+    durability: Annotated[
+        Literal["always", "everysec"],
+        _field("", "`always`: acknowledged is on disk. `everysec`: a crash may lose the last second or two."),
+    ] = "always"
+    profile: Annotated[
+        Literal["open", "strict"], _field("", "Limits of tenants that have none of their own (design 7).")
+    ] = "open"
+    bootstrap: Annotated[
+        str, _secret("`TENANT:CLIENT:SECRET` of a technical user with all scopes, made at the first start.")
+    ] = ""
+    doors: Annotated[int, _field("processes", "Door processes that share the port.", ge=1, le=64)] = 1
+    writers: Annotated[
+        int, _field("processes", "Writer processes that share the shards; 1 with SQLite.", ge=1, le=64)
+    ] = 1
+    job_workers: Annotated[
+        int, _field("processes", "Processes that run jobs, such as the replay of dead letters.", ge=0, le=64)
+    ] = 1
+    shards: Annotated[
+        int,
+        _field(
+            "shards", "Ordered parts of the stream; fixed for the life of an installation.", ge=1, le=1024
+        ),
+    ] = 64
+    lease_s: Annotated[
+        float, _field("s", "How long a writer holds a shard without renewing.", gt=0, le=300)
+    ] = 10.0
+    seal_grace_s: Annotated[
+        float,
+        _field("s", "How long sealed deltas are kept before they are purged (design 4.7).", gt=0, le=86_400),
+    ] = 600.0
+    read_deadline_s: Annotated[
+        float, _field("s", "How long a read of a slice may take; shorter than the grace.", gt=0, le=86_400)
+    ] = 30.0
+    trim_delay_s: Annotated[
+        float, _field("s", "How long applied entries stay in the stream (design 3.6).", ge=0, le=86_400)
+    ] = 60.0
+    seal_quiet_s: Annotated[
+        float,
+        _field("s", "Quiet time after which a slice with deltas is sealed (design 4.6).", gt=0, le=86_400),
+    ] = 600.0
+    backlog_bytes_max: Annotated[
+        int,
+        _field("bytes", "Unapplied bytes that one shard may hold before it refuses.", ge=1 << 20, le=1 << 40),
+    ] = 1 << 30
+    accept_gap: Annotated[
+        bool, _field("", "Start although the stream was trimmed beyond what the store holds; audited.")
+    ] = False
+    drain_s: Annotated[
+        float, _field("s", "How long each process may take to end before it is killed.", gt=0, le=3600)
+    ] = 30.0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], _field("", "Least level of the lines that are logged.")
+    ] = "info"
+
+    def __post_init__(self) -> None:
+        """Check what one field cannot know of itself."""
+        parse_listen(self.listen)
+        if self.store != "sqlite":
+            parse_store(self.store)
+        elif self.writers != 1:
+            raise ValueError("store `sqlite` has one writer: set `writers` to 1 or use Cassandra")
+        if self.stream != "embedded" and urlsplit(self.stream).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError(
+                "`stream` is `embedded`, `redis://HOST:PORT`, `rediss://HOST:PORT` or `unix:///PATH`"
+            )
+        if self.bootstrap and len(self.bootstrap.split(":", 2)) != 3:
+            raise ValueError("`bootstrap` has the form TENANT:CLIENT:SECRET")
+        if self.read_deadline_s >= self.seal_grace_s:
+            raise ValueError("`read_deadline_s` must be shorter than `seal_grace_s`")
+
+    @property
+    def folder(self) -> Path:
+        """Give the data folder as an absolute path."""
+        return Path(self.data).expanduser().absolute()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Give host and port of the door."""
+        return parse_listen(self.listen)
+
+    @property
+    def cassandra(self) -> CassandraAddress | None:
+        """Give the cluster's address; None where the store is SQLite."""
+        return None if self.store == "sqlite" else parse_store(self.store)
+
+    def changed(self, **values: object) -> Settings:
+        """Give the same settings with other values, checked again."""
+        return _convert({**msgspec.structs.asdict(self), **values})
+
+    def to_environ(self) -> dict[str, str]:
+        """Write every field as a variable, for a child process that must see just these settings."""
+        values = msgspec.structs.asdict(self)
+        written = {PREFIX + name.upper(): _to_text(value) for name, value in values.items()}
+        return written | {PREFIX + CONFIG_NAME: ""}
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Read `HOST:PORT` (an IPv6 host in brackets); ValueError says what is expected."""
+    host, colon, port = text.rpartition(":")
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise ValueError(f"`listen` is HOST:PORT, such as 127.0.0.1:8080; it reads {text!r}")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def parse_store(text: str) -> CassandraAddress:
+    """Read `cassandra://HOST[,HOST…][:PORT]/KEYSPACE`; ValueError says what is expected."""
+    scheme, _, rest = text.partition("://")
+    authority, _, keyspace = rest.partition("/")
+    hosts, colon, port = authority.rpartition(":")
+    if not colon:
+        hosts, port = authority, "9042"
+    names = tuple(host for host in hosts.split(",") if host)
+    sound = scheme == "cassandra" and names and port.isascii() and port.isdigit()
+    if not sound or not (keyspace.isascii() and keyspace.isidentifier() and len(keyspace) <= 48):
+        raise ValueError("`store` is `sqlite` or `cassandra://HOST[,HOST]:PORT/KEYSPACE`")
+    return CassandraAddress(names, int(port), keyspace)
+
+
+def load(
+    environ: Mapping[str, str], options: Mapping[str, object] | None = None, folder: Path | None = None
+) -> Settings:
+    """Read the settings once: options (None: not given) over variables over the file over defaults.
+
+    `folder` is where `aspectstore.toml` is looked for; None: the present one.
+    Raises SettingsError with one line that names the place and the remedy.
+    """
+    values = _from_file(environ, folder or Path.cwd()) | _from_environ(environ)
+    values |= {name: value for name, value in (options or {}).items() if value is not None}
+    return _convert(values)
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a field must stay out of logs and listings."""
+    return bool((_metas()[name].extra or {}).get("secret"))
+
+
+def describe() -> list[tuple[str, str, str, str]]:
+    """List (name, unit, default, sentence) of each field, in order, for the reference page."""
+    rows = []
+    for field in msgspec.structs.fields(Settings):
+        meta = _metas()[field.name]
+        unit = (meta.extra or {}).get("unit", "")
+        rows.append((field.name, unit, _to_text(field.default), meta.description or ""))
+    return rows
+
+
+def _metas() -> dict[str, Meta]:
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items() if hasattr(hint, "__metadata__")}
+
+
+def _to_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _convert(values: Mapping[str, object]) -> Settings:
+    try:
+        return msgspec.convert(dict(values), Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"bad setting: {_redacted(str(error), values)}") from None
+
+
+def _redacted(message: str, values: Mapping[str, object]) -> str:
+    """Take the values of secrets out of a message that may quote them."""
+    for name, value in values.items():
+        if name in _metas() and is_secret(name) and value not in {"", "embedded"}:
+            message = message.replace(str(value), "…")
+    return message
+
+
+def _from_file(environ: Mapping[str, str], folder: Path) -> dict[str, object]:
+    chosen = environ.get(PREFIX + CONFIG_NAME)
+    if chosen == "":
+        return {}
+    path = folder / (chosen or CONFIG_DEFAULT)
+    if not path.exists():
+        if chosen:
+            raise SettingsError(f"the settings file {path} does not exist; correct {PREFIX}{CONFIG_NAME}")
+        return {}
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error}") from None
+    return _with_secrets(content, str(path))
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, object]:
+    apart = {CONFIG_NAME, *CLIENT_NAMES}
+    names = {name: name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX)}
+    given: dict[str, object] = {
+        short.lower(): environ[name] for name, short in names.items() if short not in apart
+    }
+    return _with_secrets(given, "the environment", PREFIX)
+
+
+def _with_secrets(given: Mapping[str, object], place: str, prefix: str = "") -> dict[str, object]:
+    """Read `x_file` for secrets and refuse every name that is no setting."""
+    metas = _metas()
+    values: dict[str, object] = {}
+    for name, value in given.items():
+        base = name.removesuffix("_file")
+        shown = prefix + (name.upper() if prefix else name)
+        if name in metas:
+            values[name] = value
+        elif base in metas and is_secret(base):
+            values[base] = _read_secret(shown, str(value))
+        else:
+            known = ", ".join(sorted(metas))
+            raise SettingsError(f"{shown} in {place} is no setting; known are: {known}")
+    return values
+
+
+def _read_secret(shown: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{shown}: the file cannot be read: {error}") from None
