@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -59,7 +60,7 @@ class Texts:
         """Decode every string."""
         octets = self.octets.tobytes()
         ends = self.offsets.tolist()
-        return [octets[start:end].decode() for start, end in zip(ends, ends[1:], strict=False)]
+        return [octets[start:end].decode() for start, end in pairwise(ends)]
 
     def take(self, rows: Ints) -> Texts:
         """Gather the strings of these rows, in this order."""

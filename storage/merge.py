@@ -106,10 +106,17 @@ def _joined(columns: Sequence[Column | None], sizes: Sequence[int]) -> Column:
         )
     removed = quality = None
     if any(column is not None and column.removed is not None for column in columns):
-        removed = _stacked([column and column.removed for column in columns], sizes, fill=False)
+        removed = _stacked(
+            [None if column is None else column.removed for column in columns], sizes, fill=False
+        )
     if any(column is not None and column.quality is not None for column in columns):
-        quality = _stacked_ints([column and column.quality for column in columns], sizes)
-    return Column(_joined_values([column and column.values for column in columns], sizes), present, removed, quality)
+        quality = _stacked_ints([None if column is None else column.quality for column in columns], sizes)
+    return Column(
+        _joined_values([None if column is None else column.values for column in columns], sizes),
+        present,
+        removed,
+        quality,
+    )
 
 
 def _stacked(parts: Sequence[Bools | None], sizes: Sequence[int], *, fill: bool) -> Bools:
@@ -120,7 +127,10 @@ def _stacked(parts: Sequence[Bools | None], sizes: Sequence[int], *, fill: bool)
 
 def _stacked_ints(parts: Sequence[Ints | None], sizes: Sequence[int]) -> Ints:
     return np.concatenate(
-        [np.full(size, NO_QUALITY, "<i8") if part is None else part for part, size in zip(parts, sizes, strict=True)]
+        [
+            np.full(size, NO_QUALITY, "<i8") if part is None else part
+            for part, size in zip(parts, sizes, strict=True)
+        ]
     )
 
 

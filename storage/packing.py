@@ -9,6 +9,7 @@ numbers stay readable for ever.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 import zstandard
@@ -80,7 +81,7 @@ def unpack_column(packed: bytes | memoryview) -> Column:
         raise Corrupt(message) from broken
 
 
-def _split(view: memoryview):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _split(view: memoryview) -> Iterator[memoryview]:
     while view:
         (size,) = _LENGTH.unpack_from(view)
         yield view[4 : 4 + size]
@@ -91,7 +92,12 @@ def pack_ints(values: Ints) -> bytes:
     """Pack integers; a run of one value takes nine bytes."""
     if len(values) and (values == values[0]).all():
         return _CONSTANT_INT.pack(_CONSTANT, int(values[0])) + _LENGTH.pack(len(values))
-    return bytes([_PCO]) + standalone.simple_compress(np.ascontiguousarray(values), _CONFIG)
+    return _pack_pco(values)
+
+
+def _pack_pco(values: Floats | Ints) -> bytes:
+    packed: bytes = standalone.simple_compress(np.ascontiguousarray(values), _CONFIG)
+    return bytes([_PCO]) + packed
 
 
 def unpack_ints(packed: bytes | memoryview) -> Ints:
@@ -123,7 +129,7 @@ def _pack_values(values: Values, present: Bools | None) -> bytes:
         values = _filled(values, present)  # type: ignore[arg-type]
     if values.dtype.kind == "i":
         return pack_ints(values)  # type: ignore[arg-type]
-    return bytes([_PCO]) + standalone.simple_compress(np.ascontiguousarray(values), _CONFIG)
+    return _pack_pco(values)  # type: ignore[arg-type]
 
 
 def _filled(values: Floats | Ints, present: Bools) -> Floats | Ints:
@@ -146,7 +152,7 @@ def _unpack_values(packed: memoryview, column_class: ColumnClass, rows: int) -> 
 
 def _pack_bits(flags: Bools) -> bytes:
     raw = np.packbits(flags, bitorder="little").tobytes()
-    return bytes([_BITS]) + (compress(raw) if len(raw) > 64 else raw)  # noqa: PLR2004
+    return bytes([_BITS]) + (compress(raw) if len(raw) > 64 else raw)
 
 
 def _unpack_bits(packed: memoryview, rows: int) -> Bools:

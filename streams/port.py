@@ -160,7 +160,9 @@ class RecordStream(ABC):
         """Read the marks of a shard, and which server process this is."""
 
     @abstractmethod
-    async def prove(self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int) -> bool:
+    async def prove(
+        self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int
+    ) -> bool:
         """Open the shard for admission on this server process; False if another process answers.
 
         Sets last to the maximum of itself and `last`, limit, incarnation, applied and proved.
