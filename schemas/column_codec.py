@@ -67,7 +67,7 @@ def _encode_values(values: Values, parts: list[bytes]) -> None:
         octets = values.octets[: values.offsets[-1]].tobytes()
         parts += (offsets, _PAD[-len(offsets) % 8], octets, _PAD[-len(octets) % 8])
     elif values.dtype.kind == "b":
-        parts.append(_bits(values))
+        parts.append(_bits(values))  # type: ignore[arg-type]
     else:
         parts.append(values.tobytes())
 
@@ -75,6 +75,12 @@ def _encode_values(values: Values, parts: list[bytes]) -> None:
 def _bits(flags: Bools) -> bytes:
     packed = np.packbits(flags, bitorder="little").tobytes()
     return packed + _PAD[-len(packed) % 8]
+
+
+def unpacked_bits(octets: NDArray[np.generic], count: int) -> Bools:
+    """Read `count` flags from bits, the lowest first."""
+    flags: Bools = np.unpackbits(octets.view(np.uint8), count=count, bitorder="little").view(np.bool_)
+    return flags
 
 
 class _Cursor:
@@ -100,8 +106,7 @@ class _Cursor:
         return self.array("<i8", count)  # type: ignore[return-value]
 
     def bits(self, count: int) -> Bools:
-        packed = self.array("u1", (count + 7) // 8)
-        return np.unpackbits(packed, count=count, bitorder="little").view(np.bool_)  # type: ignore[arg-type]
+        return unpacked_bits(self.array("u1", (count + 7) // 8), count)
 
 
 def decode_columns(body: bytes | memoryview) -> Columns:

@@ -3,7 +3,10 @@
 Variable 0 is the time. Each stored row repeats the block id and carries a checksum, so that a row
 in the wrong place, or a damaged one, is found before it is believed:
 
-    version u8 · zero u8 x 3 · crc32 u32 (of all that follows) · block id 16 bytes · packed array
+    version u8 · zero u8 x 3 · crc32 u32 (of all that follows) · built on u32 · block id 16 bytes · packed array
+
+"Built on" is the version of the head that the sealing writer had read: a sweep drops a block that
+no head names only if the head is above it (design 4.6).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -35,7 +39,11 @@ BLOCK_RAW_BYTES_MAX = 4 * 1024 * 1024
 PART_BYTES_MAX = 8 * 1024 * 1024
 """Stored bytes after which a slice opens its next part: partitions stay far below 100 MB."""
 
-_HEADER = struct.Struct("<BxxxI16s")
+_PREFIX = struct.Struct("<BxxxI")
+_NAME = struct.Struct("<I16s")
+
+STAGED = 2**32 - 1
+"""Built on no head: a block that an import staged; no sweep takes it."""
 
 
 def cut(columns: Columns) -> Iterator[Columns]:
@@ -48,19 +56,29 @@ def cut(columns: Columns) -> Iterator[Columns]:
         yield columns.take(np.arange(start, min(start + size, columns.rows)))
 
 
+@dataclass(slots=True, frozen=True)
+class Place:
+    """Where a new block goes, and on which version of the head it is built."""
+
+    slice: SliceId
+    part: int
+    built_on: int = STAGED
+
+
 def encode_block(
-    slice_id: SliceId, part: int, block_id: bytes, columns: Columns, position_max: int
+    place: Place, block_id: bytes, columns: Columns, position_max: int
 ) -> tuple[BlockRef, list[BlockRow]]:
     """Write ascending whole rows as a block; every row of the store carries id and checksum."""
     packed = {TIME: packing.pack_ints(columns.time_ms)}
     packed |= {variable: packing.pack_column(cell) for variable, cell in columns.cells.items()}
+    name = _NAME.pack(place.built_on, block_id)
     rows = [
-        BlockRow(slice_id, part, variable, block_id, _guarded(block_id, content))
+        BlockRow(place.slice, place.part, variable, block_id, _guarded(name + content))
         for variable, content in sorted(packed.items())
     ]
     ref = BlockRef(
         block_id=block_id,
-        part=part,
+        part=place.part,
         stored_bytes=sum(len(row.body) for row in rows),
         from_ms=int(columns.time_ms[0]),
         to_ms=int(columns.time_ms[-1]),
@@ -71,24 +89,30 @@ def encode_block(
     return ref, rows
 
 
-def _guarded(block_id: bytes, content: bytes) -> bytes:
-    return _HEADER.pack(VERSION, zlib.crc32(block_id + content), block_id) + content
+def _guarded(named_content: bytes) -> bytes:
+    return _PREFIX.pack(VERSION, zlib.crc32(named_content)) + named_content
 
 
-def _opened(block_id: bytes, body: bytes) -> memoryview:
-    """Check one stored row of a block; Corrupt names the block."""
-    if len(body) >= _HEADER.size:
-        version, checksum, named = _HEADER.unpack_from(body)
-        content = memoryview(body)[_HEADER.size :]
-        if version == VERSION and named == block_id and zlib.crc32(block_id + content) == checksum:
-            return content
+def _opened(block_id: bytes, body: bytes) -> tuple[int, memoryview]:
+    """Check one stored row of a block; give the version it was built on and its content."""
+    if len(body) >= _PREFIX.size + _NAME.size:
+        version, checksum = _PREFIX.unpack_from(body)
+        guarded = memoryview(body)[_PREFIX.size :]
+        built_on, named = _NAME.unpack_from(guarded)
+        if version == VERSION and named == block_id and zlib.crc32(guarded) == checksum:
+            return built_on, guarded[_NAME.size :]
     message = f"block {block_id.hex()}: a row of {len(body)} bytes fails its checksum"
     raise Corrupt(message)
 
 
+def built_on(block_id: bytes, time_body: bytes) -> int:
+    """Tell on which version of the head a block was built."""
+    return _opened(block_id, time_body)[0]
+
+
 def decode_block(ref: BlockRef, bodies: dict[tuple[bytes, int], bytes], variables: Iterable[int]) -> Columns:
     """Read a block's time and the wanted variables that it has; KeyError for a row not read."""
-    time_ms = packing.unpack_ints(_opened(ref.block_id, bodies[ref.block_id, TIME]))
+    time_ms = packing.unpack_ints(_opened(ref.block_id, bodies[ref.block_id, TIME])[1])
     if len(time_ms) != ref.rows:
         message = f"block {ref.block_id.hex()}: {len(time_ms)} times where its head names {ref.rows}"
         raise Corrupt(message)
@@ -96,4 +120,4 @@ def decode_block(ref: BlockRef, bodies: dict[tuple[bytes, int], bytes], variable
 
 
 def _cell(ref: BlockRef, bodies: dict[tuple[bytes, int], bytes], variable: int) -> Column:
-    return packing.unpack_column(_opened(ref.block_id, bodies[ref.block_id, variable]))
+    return packing.unpack_column(_opened(ref.block_id, bodies[ref.block_id, variable])[1])

@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 
 from schemas.changes import Attach, Change, Clear, Upsert
-from schemas.column_codec import decode_columns, encode_columns
+from schemas.column_codec import decode_columns, encode_columns, unpacked_bits
 from schemas.columns import Columns
 from schemas.errors import Corrupt
 from storage import packing
@@ -94,6 +94,6 @@ def _unpack(content: memoryview) -> Columns:
     merges = None
     if flags:
         bits = np.frombuffer(sections[1][1], np.uint8)
-        merges = np.unpackbits(bits, count=len(time_ms), bitorder="little").view(np.bool_)
+        merges = unpacked_bits(bits, len(time_ms))
     cells = {variable: packing.unpack_column(packed) for variable, packed in sections[1 + flags :]}
     return Columns(time_ms, cells, merges)

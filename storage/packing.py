@@ -16,6 +16,7 @@ import zstandard
 from numpy.typing import NDArray
 from pcodec import ChunkConfig, standalone
 
+from schemas.column_codec import unpacked_bits
 from schemas.columns import Bools, Column, ColumnClass, Floats, Ints, Texts, Values
 from schemas.errors import Corrupt
 
@@ -158,7 +159,7 @@ def _pack_bits(flags: Bools) -> bytes:
 def _unpack_bits(packed: memoryview, rows: int) -> Bools:
     raw = packed[1:] if rows <= 64 * 8 else decompress(packed[1:])
     bits = np.frombuffer(raw, np.uint8)
-    return np.unpackbits(bits, count=rows, bitorder="little").view(np.bool_)
+    return unpacked_bits(bits, rows)
 
 
 def _pack_texts(texts: Texts) -> bytes:

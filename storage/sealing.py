@@ -67,13 +67,15 @@ async def seal(
     layers = await read_layers(store, slice_id, touched, later, EVERYTHING)
     if layers is None:
         return None
-    part = _open_part(old.blocks)
-    fresh = await _write(store, (slice_id, part), merge.state(layers), later[-1].last, new_id)
+    place = blocks.Place(slice_id, _open_part(old.blocks), head.version)
+    fresh = await _write(store, place, merge.state(layers), later[-1].last, new_id)
     content = HeadContent(upto, tuple(sorted((*kept, *fresh), key=lambda ref: ref.from_ms)))
     winner = await _swapped(store, slice_id, head.version, content)
     if winner != content:
         named = {ref.block_id for ref in winner.blocks}
-        await store.drop_blocks(slice_id, part, [ref.block_id for ref in fresh if ref.block_id not in named])
+        await store.drop_blocks(
+            slice_id, place.part, [ref.block_id for ref in fresh if ref.block_id not in named]
+        )
         return None
     return Sealed(slice_id, upto, _replaced(slice_id, touched, later, content))
 
@@ -121,14 +123,13 @@ async def _write(
     new_id: Callable[[], bytes],
 ) -> list[BlockRef]:
     """Store rows as blocks and read them back before anything names them."""
-    slice_id, part = place
     refs = []
     for piece in blocks.cut(rows):
-        ref, stored = blocks.encode_block(slice_id, part, new_id(), piece, position_max)
+        ref, stored = blocks.encode_block(place, new_id(), piece, position_max)
         await store.write_blocks(stored)
         refs.append(ref)
-    if refs and await read_refs(store, slice_id, refs, None) is None:
-        message = f"blocks of {slice_id} were acknowledged and do not read back"
+    if refs and await read_refs(store, place.slice, refs, None) is None:
+        message = f"blocks of {place.slice} were acknowledged and do not read back"
         raise Corrupt(message)
     return refs
 
@@ -182,18 +183,22 @@ async def purge(store: SeriesStore, sealed: Sealed, kept: frozenset[bytes] = fro
         await store.drop_blocks(slice_id, part, [block_id for found, block_id in doomed if found == part])
 
 
-async def sweep(
-    store: SeriesStore, slice_id: SliceId, part: int, own: frozenset[bytes], built_on: int
-) -> int:
-    """Drop blocks that a crashed seal left behind; gives their number.
+async def find_orphans(store: SeriesStore, slice_id: SliceId) -> Sealed:
+    """Find blocks that no head names any more: left by a crash between storing and naming, or before a purge.
 
-    `own` are block ids known to have been written on head version `built_on`; they go only if the
-    head is above that version and does not name them (design 4.6).
+    What it gives goes through `purge` after the grace, like the blocks of a seal: a reader may still
+    hold an older head that names them (design 4.6, 4.7).
     """
     head = await store.read_head(slice_id, serial=True)
-    if head.version <= built_on:
-        return 0
-    named = {ref.block_id for ref in decode_head(head.body).blocks}
-    orphans = sorted(own - named)
-    await store.drop_blocks(slice_id, part, orphans)
-    return len(orphans)
+    content = decode_head(head.body)
+    named = {ref.block_id for ref in content.blocks}
+    orphans: list[BlockKey] = []
+    for part in range(_open_part(content.blocks) + 1):
+        unnamed = [block_id for block_id in await store.list_blocks(slice_id, part) if block_id not in named]
+        times = await store.read_blocks(slice_id, part, [blocks.TIME], unnamed) if unnamed else {}
+        orphans += [
+            (part, block_id)
+            for (block_id, _), body in times.items()
+            if blocks.built_on(block_id, body) < head.version
+        ]
+    return Sealed(slice_id, content.sealed_through, tuple(orphans))
