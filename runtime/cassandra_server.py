@@ -1,7 +1,7 @@
 """A real Cassandra 5 on this machine without a container: for tests, for measurements and for trying it out.
 
-The server is the `cassandra-all` artifact and what it needs (deploy/cassandra/pom.xml), fetched once by Maven into
-the user's cache directory and checked against deploy/cassandra/jars.sha256 before every start.
+The server is the `cassandra-all` artifact and what it needs (deploy/cassandra/pom.xml), fetched once by Maven
+into the user's cache directory and checked against deploy/cassandra/jars.sha256 before every start.
 `python -m runtime.cassandra_server --data DIR` prints `host:port` and serves until Ctrl-C.
 
 Java 11 or 17 and, for the first start only, Maven must be there; `missing()` says what is not.

