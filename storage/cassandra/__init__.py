@@ -1,4 +1,5 @@
-"""The Cassandra 5 adapter of the storage port.
+"""The Cassandra adapters of the storage ports, for production.
 
-Statements live in `.cql` files beside the code; nothing outside the wiring imports this package.
+Statements live in `.cql` files beside the code, tables in `schema/`; nothing outside the wiring
+imports this package.
 """

@@ -1,0 +1,187 @@
+"""Series in Cassandra: the rows of `storage.port.SeriesStore` as the tables of schema/0001_series.cql."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from schemas.ids import SeriesId
+from storage.cassandra.migrate import check_durability, migrate
+from storage.cassandra.session import Address, Call, Session
+from storage.port import BlockRow, Delta, Head, SeriesStore, ShardRow, SliceId, Turn
+from storage.statements import load
+
+STATEMENTS = load("storage.cassandra", "statements.cql")
+
+BODY_PAGE_ROWS = 64
+"""Rows with bodies a page, each at most about 1 MiB: the server builds a page on its heap."""
+
+MUTATION_BYTES = 1024 * 1024
+"""Deltas of one slice that share a mutation; the server refuses 16 MiB."""
+
+MUTATION_ROWS = 64
+
+BLOCKS_PER_READ = 32
+"""Block ids a statement: an IN builds every combination with the variables."""
+
+
+class CassandraSeriesStore(SeriesStore):
+    """Deltas, blocks, heads, slices, cursors and shards in one keyspace."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @classmethod
+    async def open(cls, address: Address) -> CassandraSeriesStore:
+        """Connect, bring the keyspace to the present schema, prepare; StoreUnavailable if any of it fails."""
+        session = await Session.open(address)
+        try:
+            await migrate(session)
+            await session.prepare(STATEMENTS, {"read_deltas": BODY_PAGE_ROWS, "read_blocks": BODY_PAGE_ROWS})
+        except BaseException:
+            await session.close()
+            raise
+        return cls(session)
+
+    async def check_durability(self) -> None:
+        """Refuse a cluster that acknowledges writes before they are on the disk (design 4, promise)."""
+        await check_durability(self.session)
+
+    async def write_turn(self, turn: Turn) -> None:
+        """Store slices, then deltas (those of a slice in order, slices beside one another), then cursors."""
+        await self.session.write_all(
+            [[Call("write_slice", [(*slice_id.series, slice_id.start_ms)])] for slice_id in turn.slices]
+        )
+        await self.session.write_all(_delta_lanes(turn.deltas))
+        await self.session.write_all(_cursor_lanes(turn.cursors))
+
+    async def read_cursor(self, shard: int) -> int:
+        """Give the applied position of a shard; 0 where none was stored."""
+        rows = await self.session.rows("read_cursor", shard)
+        return int(rows[0][0]) if rows else 0
+
+    async def read_slices(self, series: SeriesId) -> list[int]:
+        """List the slice starts of a series in ascending order."""
+        return [start_ms for (start_ms,) in await self.session.rows("read_slices", *series)]
+
+    async def read_head(self, slice_id: SliceId, *, serial: bool = False) -> Head:
+        """Read a head; `serial` completes or voids every compare-and-set that is still on its way."""
+        rows = await self.session.rows("read_head", *_key(slice_id), serial=serial)
+        return Head(*rows[0]) if rows else Head(0, b"")
+
+    async def read_deltas(self, slice_id: SliceId, after: int) -> list[Delta]:
+        """Read the deltas with last > after in the order of the clustering key."""
+        rows = await self.session.rows("read_deltas", *_key(slice_id), after)
+        return [Delta(slice_id, first, last, body) for last, first, body in rows]
+
+    async def swap_head(self, slice_id: SliceId, built_on: int, head: Head) -> bool:
+        """Store the head by a lightweight transaction."""
+        if built_on == 0:
+            return await self.session.swap("create_head", *_key(slice_id), head.version, head.body)
+        return await self.session.swap("swap_head", head.version, head.body, *_key(slice_id), built_on)
+
+    async def write_blocks(self, rows: Sequence[BlockRow]) -> None:
+        """Store block rows beside one another."""
+        await self.session.write_all(
+            [
+                [
+                    Call(
+                        "write_block",
+                        [(*_key(row.slice), row.part, row.variable, row.block_id, row.body)],
+                        len(row.body),
+                    )
+                ]
+                for row in rows
+            ]
+        )
+
+    async def read_blocks(
+        self, slice_id: SliceId, part: int, variables: Collection[int], block_ids: Collection[bytes]
+    ) -> dict[tuple[bytes, int], bytes]:
+        """Read bodies by (block id, variable)."""
+        found: dict[tuple[bytes, int], bytes] = {}
+        wanted = list(block_ids)
+        for begin in range(0, len(wanted), BLOCKS_PER_READ):
+            chunk = wanted[begin : begin + BLOCKS_PER_READ]
+            rows = await self.session.rows("read_blocks", *_key(slice_id), part, list(variables), chunk)
+            found.update({(block_id, variable): body for block_id, variable, body in rows})
+        return found
+
+    async def list_blocks(self, slice_id: SliceId, part: int) -> dict[bytes, list[int]]:
+        """List the block ids in a part with the variables of each."""
+        listed: dict[bytes, list[int]] = {}
+        for block_id, variable in await self.session.rows("list_blocks", *_key(slice_id), part):
+            listed.setdefault(block_id, []).append(variable)
+        return listed
+
+    async def drop_blocks(self, slice_id: SliceId, part: int, block_ids: Collection[bytes]) -> None:
+        """Delete every row of these blocks by exact key; the rows are listed first."""
+        listed = await self.list_blocks(slice_id, part)
+        keys = [
+            (*_key(slice_id), part, variable, block_id)
+            for block_id in block_ids
+            for variable in listed.get(block_id, ())
+        ]
+        await self.session.write_all([[Call("drop_block", [key])] for key in keys])
+
+    async def purge_deltas(self, slice_id: SliceId, upto: int) -> None:
+        """Delete by one partition tombstone; it also shadows what is written later at or before `upto`."""
+        await self.session.write("purge_deltas", upto, *_key(slice_id))
+
+    async def read_shard(self, shard: int) -> ShardRow:
+        """Read the promise of a shard, always serially: the caller is about to build on it."""
+        rows = await self.session.rows("read_shard", shard, serial=True)
+        return ShardRow(*rows[0]) if rows else ShardRow(0, 0, 0)
+
+    async def swap_shard(self, shard: int, built_on: int, row: ShardRow) -> bool:
+        """Store the row by a lightweight transaction."""
+        values = (row.version, row.limit, row.incarnation)
+        if built_on == 0:
+            return await self.session.swap("create_shard", shard, *values)
+        return await self.session.swap("swap_shard", *values, shard, built_on)
+
+    async def write_survived(self, shard: int, incarnation: int, position: int) -> None:
+        """Record what survived; the first value of an incarnation stays."""
+        await self.session.swap("write_survived", shard, incarnation, position)
+
+    async def read_survived(self, shard: int) -> dict[int, int]:
+        """Give incarnation → survived position of a shard."""
+        return dict(await self.session.rows("read_survived", shard))
+
+    async def close(self) -> None:
+        """Close every connection; twice is harmless."""
+        await self.session.close()
+
+
+def _key(slice_id: SliceId) -> tuple[str, str, str, int]:
+    tenant, asset, aspect = slice_id.series
+    return tenant, asset, aspect, slice_id.start_ms
+
+
+def _delta_lanes(deltas: Sequence[Delta]) -> list[list[Call]]:
+    """Give each slice a lane in which its deltas keep their order (design 4.5), several to a mutation."""
+    lanes: dict[SliceId, list[Delta]] = {}
+    for delta in deltas:
+        lanes.setdefault(delta.slice, []).append(delta)
+    return [[_delta_call(part) for part in _mutations(lane)] for lane in lanes.values()]
+
+
+def _mutations(deltas: Sequence[Delta]) -> Iterator[list[Delta]]:
+    """Cut the deltas of a slice where a mutation is full."""
+    part: list[Delta] = []
+    size = 0
+    for delta in deltas:
+        if part and (len(part) == MUTATION_ROWS or size + len(delta.body) > MUTATION_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(delta)
+        size += len(delta.body)
+    yield part
+
+
+def _delta_call(deltas: Sequence[Delta]) -> Call:
+    rows = [(*_key(delta.slice), delta.last, delta.first, delta.body, delta.last) for delta in deltas]
+    return Call("write_delta", rows, sum(len(delta.body) for delta in deltas))
+
+
+def _cursor_lanes(cursors: Mapping[int, int]) -> list[list[Call]]:
+    return [[Call("write_cursor", [(shard, applied, applied)])] for shard, applied in cursors.items()]
