@@ -181,6 +181,14 @@ class RecordStream(ABC):
         """Give the lease back if it is the owner's."""
 
     @abstractmethod
+    async def join(self, owner: str, ttl_ms: int) -> list[str]:
+        """Say that this writer lives for another `ttl_ms`, and list all that do, itself included."""
+
+    @abstractmethod
+    async def leave(self, owner: str) -> None:
+        """Say that this writer ends; unknown ones are ignored."""
+
+    @abstractmethod
     async def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter; the same (shard, position) twice is one."""
 

@@ -1,0 +1,124 @@
+"""Entries of one turn → deltas: what a writer computes between reading the stream and writing the store.
+
+Pure. A delta folds all entries of its series between its first and last position, none left out; it
+is cut between entries: before and after a clear or an attach, at slice borders and at 1 MiB (design 4.5).
+An entry that fails by its own fault is set aside at first sight, and its position counts as applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+from schemas.changes import Attach, Clear, Upsert
+from schemas.errors import Corrupt
+from schemas.ids import SeriesId
+from storage import merge
+from storage.deltas import DELTA_RAW_BYTES_MAX, encode_delta
+from storage.heads import decode_refs
+from storage.port import Delta, SliceId
+from storage.reader import Placed
+from storage.slices import slice_range, slice_start, split_by_slice
+from streams.entries import decode_entry
+from streams.port import Entry
+
+
+@dataclass(slots=True)
+class Folded:
+    """What one shard's entries come to."""
+
+    deltas: list[Delta] = field(default_factory=list)
+    slices: dict[SliceId, int] = field(default_factory=dict)
+    """Touched slices, with the number of rows laid on each."""
+    changes: dict[SeriesId, list[Placed]] = field(default_factory=dict)
+    """The folded runs of each series in order, for the latest cache."""
+    failed: list[tuple[int, bytes, str]] = field(default_factory=list)
+    """(position, body, reason) of entries that do not decode."""
+
+
+def grouped(entries: Sequence[Entry], folded: Folded) -> dict[SeriesId, list[Placed]]:
+    """Decode entries and group them by series, each in position order; failures go to `folded`."""
+    groups: dict[SeriesId, list[Placed]] = {}
+    for entry in entries:
+        try:
+            decoded = decode_entry(entry.body)
+        except Corrupt as broken:
+            folded.failed.append((entry.position, entry.body, broken.message))
+            continue
+        placed = Placed(entry.position, entry.position, decoded.content)
+        groups.setdefault(decoded.series, []).append(placed)
+    return groups
+
+
+def has_clear(changes: Sequence[Placed]) -> bool:
+    """Tell whether folding these changes needs the slices that the series has in the store."""
+    return any(isinstance(placed.change, Clear) for placed in changes)
+
+
+def fold_series(
+    series: SeriesId, changes: Sequence[Placed], listed: Set[int], folded: Folded
+) -> None:
+    """Fold one series' changes of a turn; `listed` are its slices in the store (needed for clears only)."""
+    known = set(listed)
+    for placed in _runs(changes):
+        folded.changes.setdefault(series, []).append(placed)
+        for start, change, rows in _by_slice(series, placed, known):
+            known.add(start)
+            slice_id = SliceId(series, start)
+            folded.slices[slice_id] = folded.slices.get(slice_id, 0) + rows
+            folded.deltas.append(Delta(slice_id, placed.first, placed.last, encode_delta(change)))
+
+
+def _runs(changes: Sequence[Placed]) -> Iterator[Placed]:
+    """Join neighbouring upserts up to the size of a delta; clears and attaches stand alone."""
+    run: list[Placed] = []
+    size = 0
+    for placed in changes:
+        grows = placed.change.columns.raw_bytes if isinstance(placed.change, Upsert) else 0
+        if run and (not isinstance(placed.change, Upsert) or size + grows > DELTA_RAW_BYTES_MAX):
+            yield _folded_run(run)
+            run, size = [], 0
+        if isinstance(placed.change, Upsert):
+            run.append(placed)
+            size += grows
+        else:
+            yield placed
+    if run:
+        yield _folded_run(run)
+
+
+def _folded_run(run: Sequence[Placed]) -> Placed:
+    columns = [placed.change.columns for placed in run if isinstance(placed.change, Upsert)]
+    return Placed(run[0].first, run[-1].last, Upsert(merge.fold(columns)))
+
+
+def _by_slice(
+    series: SeriesId, placed: Placed, known: Set[int]
+) -> Iterator[tuple[int, Upsert | Clear | Attach, int]]:
+    change = placed.change
+    if isinstance(change, Upsert):
+        if change.columns.rows:
+            for start, columns in split_by_slice(series, change.columns):
+                yield start, Upsert(columns), columns.rows
+    elif isinstance(change, Clear):
+        for start in sorted(known):
+            first, end = slice_range(start)
+            if first < change.end_ms and end > change.start_ms:
+                yield start, change, 0
+    else:
+        refs = decode_refs(change.blocks)
+        for start in sorted({ref.slice_start_ms for ref in refs}):
+            yield start, change, sum(ref.rows for ref in refs if ref.slice_start_ms == start)
+
+
+def new_slices(
+    deltas: Sequence[Delta], listed: Mapping[SeriesId, Set[int]]
+) -> list[SliceId]:
+    """Name the slices of these deltas that are not known to be listed in the store."""
+    named = dict.fromkeys(delta.slice for delta in deltas)
+    return [found for found in named if found.start_ms not in listed.get(found.series, ())]
+
+
+def slice_of(series: SeriesId, time_ms: int) -> SliceId:
+    """Name the slice of one time."""
+    return SliceId(series, slice_start(series, time_ms))
