@@ -144,7 +144,8 @@ def _served(service: Service, plan: Plan) -> Figures:
     service.start()
     try:
         figures.say(COLUMNS[7], f"{service.resident_bytes() / 2**20:.0f} MB")
-        measure(Tenant(service.url, service.credentials), plan, figures, service)
+        with Tenant(service.url, service.credentials) as tenant:
+            measure(tenant, plan, figures, service)
     finally:
         service.stop()
     return figures
@@ -188,7 +189,8 @@ def main(arguments: list[str] | None = None) -> int:
     lines: dict[str, Figures] = {}
     if options.url:
         figures = Figures()
-        measure(Tenant(options.url, Credentials.parse(options.credentials)), plan, figures, None)
+        with Tenant(options.url, Credentials.parse(options.credentials)) as tenant:
+            measure(tenant, plan, figures, None)
         lines[options.url] = figures
     else:
         stores = ["sqlite"] if options.tiny else _stores(options.store)

@@ -6,7 +6,7 @@ import base64
 import http.client
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -57,6 +57,16 @@ class Tenant:
         self._connection = http.client.HTTPConnection(*self.address, timeout=60)
         self.token = ""
         self.refresh_token()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def refresh_token(self) -> None:
         """Fetch a token; it lasts 1,799 s."""

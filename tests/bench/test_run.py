@@ -1,0 +1,89 @@
+"""The measurements run against anything that speaks the dialect, and refuse to measure failures."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import ingest, run
+from bench.generator import drive, parse_answer, request_bytes
+from bench.report import replace_section, table
+from bench.tenant import Credentials, Refused, Tenant
+from tests.faults.fake_service import FakeService, Mischief, serving
+
+
+def test_every_question_gets_an_answer_at_tiny_size(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m bench.run --tiny` prints one line with every figure that needs no process of ours."""
+    with serving() as fake:
+        code = run.main(["--tiny", "--url", f"http://127.0.0.1:{fake.port}", "--credentials", "t1:t1-c:s"])
+
+    assert 0 == code
+    printed = capsys.readouterr().out
+    for column in run.COLUMNS[:7]:
+        assert f"  {column}: " in printed
+
+
+def test_a_lost_write_is_not_measured_as_visible() -> None:
+    """Visible means that the hourly aggregates count every record (design 10)."""
+    with serving(Mischief.LOSE) as fake, _tenant(fake) as tenant:
+        workload = ingest.Workload(tenant.create_assets(2), records=400, batch=100)
+        drive(tenant.address, workload.plans(tenant, range(1)))
+        with pytest.raises(Refused, match="records are counted"):
+            ingest.wait_until_visible(tenant, workload, 0, 1, seconds_max=0.2)
+
+
+def test_a_refused_request_ends_the_measurement() -> None:
+    """A run with answers that are not 2xx measures nothing."""
+    with serving(Mischief.REFUSE_AND_DO) as fake, _tenant(fake) as tenant:
+        workload = ingest.Workload(tenant.create_assets(2), records=400, batch=100)
+        with pytest.raises(Refused, match="were refused, the first with 400"):
+            ingest.measure(tenant, workload)
+
+
+def test_the_generator_keeps_every_answer_apart() -> None:
+    """Several connections, bodies larger than a socket buffer, answers with bodies."""
+    with serving() as fake:
+        address = ("127.0.0.1", fake.port)
+        large = b'[{"_time":"2024-01-01T00:00:00.000Z","text":"' + b"y" * 2_000_000 + b'"}]'
+        path = "/api/iottimeseries/v3/timeseries/" + "a" * 32 + "/machine"
+        put = request_bytes("PUT", path, "h", "t1", large)
+        get = request_bytes("GET", path, "h", "t1")
+
+        outcome = drive(address, [[put, get], [put, get]], keep=True)
+
+    assert {204: 2, 200: 2} == dict(outcome.statuses)
+    assert [2_000_000] * 2 == [body.count(b"y") for status, _, body in outcome.answers if status == 200]
+
+
+def test_answers_are_split_by_length_and_by_chunks() -> None:
+    """Both framings of HTTP/1.1, and nothing before the last byte is there."""
+    plain = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    chunked = b"HTTP/1.1 202 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+
+    assert (200, b"hello") == _status_and_body(plain)
+    assert (202, b"hello") == _status_and_body(chunked)
+    for answer in (plain, chunked):
+        assert [None] * len(answer) == [parse_answer(answer[:n]) for n in range(len(answer))]
+
+
+def test_a_section_of_the_results_is_replaced_alone(tmp_path: Path) -> None:
+    """Each question owns the text between its markers."""
+    path = tmp_path / "results.md"
+    replace_section("a", "one", path)
+    replace_section("b", "two", path)
+
+    replace_section("a", table(["x"], [["\\1"]]), path)
+
+    text = path.read_text()
+    assert "one" not in text
+    assert "| \\1 |" in text
+    assert text.index("begin a") < text.index("begin b") < text.index("two")
+
+
+def _status_and_body(answer: bytes) -> tuple[int, bytes]:
+    parsed = parse_answer(answer)
+    assert parsed is not None
+    return parsed[0], parsed[2]
+
+
+def _tenant(fake: FakeService) -> Tenant:
+    return Tenant(f"http://127.0.0.1:{fake.port}", Credentials("t1", "t1-c", "s"))
