@@ -43,7 +43,6 @@ def test_every_import_contract_holds() -> None:
     assert answer.returncode == 0, answer.stdout[answer.stdout.find("Contracts") :] + answer.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("file", "line", "contract"), PLANTED, ids=[case[2] for case in PLANTED])
 def test_each_contract_catches_a_planted_violation(
     file: str, line: str, contract: str, tmp_path: Path

@@ -1,0 +1,106 @@
+"""The launcher of Cassandra: what it needs, what it checks, and one real start, kill and restart."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runtime import cassandra_server
+from runtime.cassandra_server import CassandraServer
+from runtime.server_process import ServerFailed
+
+Factory = Callable[..., CassandraServer]
+
+
+def fake_jars(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a cache folder with one jar, listed with its hash."""
+    folder.mkdir()
+    (folder / "one.jar").write_bytes(b"one")
+    listed = {"one.jar": hashlib.sha256(b"one").hexdigest()}
+    monkeypatch.setattr(cassandra_server, "_listed_jars", lambda: listed)
+    monkeypatch.setattr(cassandra_server, "jars_dir", lambda: folder)
+    return folder
+
+
+def test_a_changed_jar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maven has no lock, so every jar is compared with the committed hash before every start."""
+    folder = fake_jars(tmp_path / "jars", monkeypatch)
+    assert cassandra_server.ensure_jars() == folder
+
+    (folder / "one.jar").write_bytes(b"two")
+
+    with pytest.raises(ServerFailed, match=r"one\.jar is not the jar of"):
+        cassandra_server.ensure_jars()
+
+
+def test_an_added_jar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody listed is on the class path too, so it must not be there."""
+    folder = fake_jars(tmp_path / "jars", monkeypatch)
+    (folder / "evil.jar").write_bytes(b"")
+
+    with pytest.raises(ServerFailed, match=r"differ in evil\.jar"):
+        cassandra_server.ensure_jars()
+
+
+@pytest.mark.parametrize(
+    ("java", "maven", "reason"),
+    [
+        (None, "/usr/bin/mvn", "no Java found: install openjdk-17-jre-headless"),
+        (21, "/usr/bin/mvn", "Java 21 found, Cassandra 5 needs 11 or 17: install openjdk-17-jre-headless"),
+        (17, None, "no Maven found to fetch Cassandra: install maven"),
+        (17, "/usr/bin/mvn", None),
+        (11, "/usr/bin/mvn", None),
+    ],
+)
+def test_what_lacks_is_named(
+    java: int | None, maven: str | None, reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line names the package to install; with the jars fetched before, Maven is not asked for."""
+    monkeypatch.setattr(cassandra_server, "java_version", lambda: java)
+    monkeypatch.setattr(cassandra_server, "jars_dir", lambda: tmp_path / "absent")
+    monkeypatch.setattr(cassandra_server.shutil, "which", lambda _: maven)
+
+    assert reason == cassandra_server.missing()
+
+
+def test_the_list_of_jars_names_the_version_of_the_pom() -> None:
+    """A new version in pom.xml needs new hashes."""
+    pom = cassandra_server.deploy_path("cassandra/pom.xml").read_text(encoding="utf-8")
+    jar = next(name for name in cassandra_server._listed_jars() if name.startswith("cassandra-all-"))
+
+    assert f"<version>{jar.removeprefix('cassandra-all-').removesuffix('.jar')}</version>" in pom
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("commitlog_sync", ["batch", "group"])
+def test_a_node_keeps_its_rows_and_its_address_over_a_kill(
+    cassandra_factory: Factory, commitlog_sync: str
+) -> None:
+    """A row acknowledged under `batch` or `group` is there after SIGKILL; the port stays (R8)."""
+    from cassandra.cluster import Cluster
+
+    server = cassandra_factory(commitlog_sync=commitlog_sync)
+    address = server.address
+    with (
+        Cluster([server.host], port=server.port, protocol_version=5) as cluster,
+        cluster.connect() as session,
+    ):
+        session.execute(
+            "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"
+        )
+        session.execute("CREATE TABLE k.t (a int PRIMARY KEY)")
+        for number in range(50):
+            session.execute("INSERT INTO k.t (a) VALUES (%s)", [number])
+
+    server.kill()
+    server.start()
+
+    assert server.address == address
+    with (
+        Cluster([server.host], port=server.port, protocol_version=5) as cluster,
+        cluster.connect() as session,
+    ):
+        rows = {row.a for row in session.execute("SELECT a FROM k.t")}
+    assert rows == set(range(50))
+    assert "k" in server.nodetool("tablestats", "k.t")
