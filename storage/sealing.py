@@ -8,7 +8,7 @@ slice at once are harmless: one compare-and-set wins, the loser drops its own bl
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas.changes import Attach, Clear
 from schemas.columns import Columns
@@ -44,6 +44,10 @@ class Sealed:
     """Deltas with last ≤ it are in the head."""
     replaced: tuple[BlockKey, ...]
     """Blocks that the older head, or a sealed attach, named and the new head does not."""
+    newest: Columns = field(default=merge.EMPTY, compare=False)
+    """The rows after the last block that was left as it is: they hold the newest values."""
+    whole: bool = False
+    """True: `newest` is all that the slice has."""
 
 
 async def seal(
@@ -68,7 +72,8 @@ async def seal(
     if layers is None:
         return None
     place = blocks.Place(slice_id, _open_part(old.blocks), head.version)
-    fresh = await _write(store, place, merge.state(layers), later[-1].last, new_id)
+    rows = merge.state(layers)
+    fresh = await _write(store, place, rows, later[-1].last, new_id)
     content = HeadContent(upto, tuple(sorted((*kept, *fresh), key=lambda ref: ref.from_ms)))
     winner = await _swapped(store, slice_id, head.version, content)
     if winner != content:
@@ -77,7 +82,8 @@ async def seal(
             slice_id, place.part, [ref.block_id for ref in fresh if ref.block_id not in named]
         )
         return None
-    return Sealed(slice_id, upto, _replaced(slice_id, touched, later, content))
+    newest = merge.between(rows, max((ref.to_ms for ref in kept), default=-(2**62)) + 1, 2**62)
+    return Sealed(slice_id, upto, _replaced(slice_id, touched, later, content), newest, whole=not kept)
 
 
 def _spans(later: Sequence[Placed]) -> list[tuple[int, int]]:
@@ -117,7 +123,7 @@ def _open_part(refs: Sequence[BlockRef]) -> int:
 
 async def _write(
     store: SeriesStore,
-    place: tuple[SliceId, int],
+    place: blocks.Place,
     rows: Columns,
     position_max: int,
     new_id: Callable[[], bytes],

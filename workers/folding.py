@@ -7,10 +7,11 @@ An entry that fails by its own fault is set aside at first sight, and its positi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from schemas.changes import Attach, Clear, Upsert
+from schemas.changes import Change, Clear, Upsert
 from schemas.errors import Corrupt
 from schemas.ids import SeriesId
 from storage import merge
@@ -18,7 +19,7 @@ from storage.deltas import DELTA_RAW_BYTES_MAX, encode_delta
 from storage.heads import decode_refs
 from storage.port import Delta, SliceId
 from storage.reader import Placed
-from storage.slices import slice_range, slice_start, split_by_slice
+from storage.slices import slice_range, split_by_slice
 from streams.entries import decode_entry
 from streams.port import Entry
 
@@ -28,8 +29,8 @@ class Folded:
     """What one shard's entries come to."""
 
     deltas: list[Delta] = field(default_factory=list)
-    slices: dict[SliceId, int] = field(default_factory=dict)
-    """Touched slices, with the number of rows laid on each."""
+    slices: dict[SliceId, tuple[int, int]] = field(default_factory=dict)
+    """Touched slices, with the numbers of deltas and rows laid on each."""
     changes: dict[SeriesId, list[Placed]] = field(default_factory=dict)
     """The folded runs of each series in order, for the latest cache."""
     failed: list[tuple[int, bytes, str]] = field(default_factory=list)
@@ -56,7 +57,7 @@ def has_clear(changes: Sequence[Placed]) -> bool:
 
 
 def fold_series(
-    series: SeriesId, changes: Sequence[Placed], listed: Set[int], folded: Folded
+    series: SeriesId, changes: Sequence[Placed], listed: AbstractSet[int], folded: Folded
 ) -> None:
     """Fold one series' changes of a turn; `listed` are its slices in the store (needed for clears only)."""
     known = set(listed)
@@ -65,7 +66,8 @@ def fold_series(
         for start, change, rows in _by_slice(series, placed, known):
             known.add(start)
             slice_id = SliceId(series, start)
-            folded.slices[slice_id] = folded.slices.get(slice_id, 0) + rows
+            deltas, before = folded.slices.get(slice_id, (0, 0))
+            folded.slices[slice_id] = deltas + 1, before + rows
             folded.deltas.append(Delta(slice_id, placed.first, placed.last, encode_delta(change)))
 
 
@@ -92,9 +94,7 @@ def _folded_run(run: Sequence[Placed]) -> Placed:
     return Placed(run[0].first, run[-1].last, Upsert(merge.fold(columns)))
 
 
-def _by_slice(
-    series: SeriesId, placed: Placed, known: Set[int]
-) -> Iterator[tuple[int, Upsert | Clear | Attach, int]]:
+def _by_slice(series: SeriesId, placed: Placed, known: AbstractSet[int]) -> Iterator[tuple[int, Change, int]]:
     change = placed.change
     if isinstance(change, Upsert):
         if change.columns.rows:
@@ -109,16 +109,3 @@ def _by_slice(
         refs = decode_refs(change.blocks)
         for start in sorted({ref.slice_start_ms for ref in refs}):
             yield start, change, sum(ref.rows for ref in refs if ref.slice_start_ms == start)
-
-
-def new_slices(
-    deltas: Sequence[Delta], listed: Mapping[SeriesId, Set[int]]
-) -> list[SliceId]:
-    """Name the slices of these deltas that are not known to be listed in the store."""
-    named = dict.fromkeys(delta.slice for delta in deltas)
-    return [found for found in named if found.start_ms not in listed.get(found.series, ())]
-
-
-def slice_of(series: SeriesId, time_ms: int) -> SliceId:
-    """Name the slice of one time."""
-    return SliceId(series, slice_start(series, time_ms))

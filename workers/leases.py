@@ -28,9 +28,7 @@ class Leases:
         members = sorted({*await self._stream.join(self._owner, self._ttl_ms), self._owner})
         rank = members.index(self._owner)
         mine = {shard for shard in range(self._shards) if shard % len(members) == rank}
-        await asyncio.gather(
-            *(self._stream.release_lease(shard, self._owner) for shard in self.held - mine)
-        )
+        await asyncio.gather(*(self._stream.release_lease(shard, self._owner) for shard in self.held - mine))
         answers = await asyncio.gather(
             *(self._stream.acquire_lease(shard, self._owner, self._ttl_ms) for shard in sorted(mine))
         )

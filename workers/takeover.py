@@ -1,4 +1,4 @@
-"""Taking over a shard: from what the store knows and the stream server still holds (design 4, stream and store).
+"""Taking over a shard, from what the store knows and the stream server still holds (design 4).
 
 A shard is *proved* for one running server process. When the process differs, or its marks are gone,
 entries may be lost: the shard opens again only with positions above every one that can have been
@@ -42,19 +42,20 @@ async def take_over(
     stream: RecordStream, store: SeriesStore, shard: int, *, accept_gap: bool = False
 ) -> Held | None:
     """Open the shard, or find it open; None if another writer got in between (try again later)."""
+    # The row first: whoever opens the shard after this changes its version, and our swap then fails.
+    row = await store.read_shard(shard)
     state = await stream.read_state(shard)
     cursor = await store.read_cursor(shard)
-    row = await store.read_shard(shard)
     if state.trimmed > cursor and not accept_gap:
         message = (
-            f"shard {shard}: the stream is trimmed up to {state.trimmed}, the store has applied only {cursor}; "
-            "entries in between are gone. Point the writer to the right store, or start it once with accept_gap."
+            f"shard {shard}: the stream is trimmed up to {state.trimmed}, the store has applied {cursor}; "
+            "the entries in between are gone. Give the writer the right store, or start it once with accept_gap."
         )
         raise GapFound(message)
     if _is_open(state, row):
         held = Held(cursor, row.limit, row.incarnation, row.version)
     else:
-        opened = await _open(stream, store, shard, state, cursor)
+        opened = await _open(stream, store, shard, (row, state, cursor))
         if opened is None:
             return None
         held = opened
@@ -73,9 +74,9 @@ def _is_open(state: ShardState, row: ShardRow) -> bool:
 
 
 async def _open(
-    stream: RecordStream, store: SeriesStore, shard: int, state: ShardState, cursor: int
+    stream: RecordStream, store: SeriesStore, shard: int, found: tuple[ShardRow, ShardState, int]
 ) -> Held | None:
-    row = await store.read_shard(shard)
+    row, state, cursor = found
     last = max(state.last_found, row.limit, cursor)
     limit = max(last, state.time_us) + LIMIT_AHEAD_US
     following = ShardRow(row.version + 1, limit, row.incarnation + 1)

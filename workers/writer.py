@@ -1,0 +1,354 @@
+"""The writer: reads shards on from its cursors, folds, stores, and only then moves on (design 3.6, 4).
+
+A turn is: collect entries for τ or up to 4 MiB a shard → fold into deltas → store slices, deltas and
+cursors → report `applied` with the latest caches → later trim. Between any two of these steps the
+process may be killed: the next writer reads on from the stored cursor, and storing a delta twice
+changes nothing. After any error of the store the cursors are read from the store again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from runtime.ports import Clock
+from schemas.errors import StoreUnavailable, StreamUnavailable, Unavailable
+from schemas.ids import SeriesId
+from schemas.latest import Latest, latest_of
+from storage.port import SeriesStore, SliceId, Turn
+from storage.sealing import Sealed
+from streams.port import Applied, DeadLetter, Entry, RecordStream
+from workers import failpoints, takeover
+from workers.folding import Folded, fold_series, grouped, has_clear
+from workers.latest import LatestKeeper
+from workers.leases import Leases
+from workers.sealer import Sealer, SealRules
+from workers.takeover import Held
+
+log = structlog.get_logger("writer")
+
+TURN_BYTES_MAX = 4 * 1024 * 1024
+"""Entries a shard after which a turn ends: what one shard may keep in memory, 64 of them 256 MiB."""
+
+TAU_S_MIN = 0.2
+"""A turn at least this long lets requests gather; shorter ones store more, smaller deltas."""
+
+TAU_S_MAX = 60.0
+"""A turn at most this long bounds lag; a store that needs more is too slow for its series."""
+
+POLL_S = 0.2
+"""How often a long turn looks for more entries."""
+
+INSERTS_PER_S_START = 2_000.0
+"""The store's assumed speed before any turn was measured (design 3.6)."""
+
+YIELD_SERIES = 64
+"""Series folded between two looks at the event loop, so that leases are renewed in time (about 10 ms)."""
+
+RENEW_LIMIT_S = 60.0
+BACKOFF_S = 0.5
+"""Pause after an error of store or stream: short enough to be back before clients give up."""
+
+
+@dataclass(slots=True, frozen=True)
+class WriterRules:
+    """What an installation decides about its writers."""
+
+    owner: str
+    shards: int = 64
+    lease_s: float = 10.0
+    trim_delay_s: float = 60.0
+    seal: SealRules = field(default_factory=lambda: SealRules(600.0, 600.0))
+    accept_gap: bool = False
+
+
+@dataclass(slots=True)
+class WriterFigures:
+    """What the writer did and how it stands, for `/metrics`."""
+
+    turns: int = 0
+    entries: int = 0
+    deltas: int = 0
+    seals: int = 0
+    dead_letters: int = 0
+    tau_s: float = TAU_S_MIN
+    inserts_per_s: float = INSERTS_PER_S_START
+    lag_s: float = 0.0
+
+
+class Writer:
+    """One writer of a share of the shards."""
+
+    def __init__(
+        self,
+        stream: RecordStream,
+        store: SeriesStore,
+        clock: Clock,
+        rules: WriterRules,
+        new_id: Callable[[], bytes],
+    ) -> None:
+        """Own nothing yet; `run` does the rest."""
+        self._stream = stream
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._leases = Leases(stream, rules.owner, rules.shards, int(rules.lease_s * 1000))
+        self._held: dict[int, Held] = {}
+        self._cursors: dict[int, int] = {}
+        self._listed: dict[SeriesId, set[int]] = {}
+        """Every slice of a series, where it was read from the store."""
+        self._written: set[SliceId] = set()
+        """Slices whose rows this writer knows to be stored."""
+        self._shard_of: dict[SeriesId, int] = {}
+        self._sealer = Sealer(store, rules.seal, new_id)
+        self._latest = LatestKeeper()
+        self._trims: deque[tuple[float, dict[int, int]]] = deque()
+        self.figures = WriterFigures()
+
+    # -- the loop ------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop; then finish the turn, give back the leases and return."""
+        keepers = [
+            asyncio.create_task(self._repeat(stop, self._keep_leases, self._rules.lease_s / 5)),
+            asyncio.create_task(self._repeat(stop, self._renew_limits, RENEW_LIMIT_S)),
+            asyncio.create_task(self._repeat(stop, self._tidy, POLL_S)),
+        ]
+        try:
+            await self._repeat(stop, lambda: self.turn(stop), 0.0)
+            await self.turn(stop)
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+            await self._leases.release()
+
+    async def _repeat(self, stop: asyncio.Event, act: Callable[[], object], pause_s: float) -> None:
+        while not stop.is_set():
+            wait_s = pause_s
+            try:
+                await act()  # type: ignore[misc]
+            except Unavailable as error:
+                log.warning("writer_waits", reason=error.message)
+                await self._recover(error)
+                wait_s = max(pause_s, BACKOFF_S)
+            await _sleep(stop, wait_s)
+
+    async def _recover(self, error: Unavailable) -> None:
+        """Believe nothing after an error: shards are taken over again, with the store's own cursors."""
+        if isinstance(error, StoreUnavailable | StreamUnavailable):
+            self._let_go(set(self._held))
+
+    # -- shards --------------------------------------------------------------------------------
+
+    async def _keep_leases(self) -> None:
+        _, lost = await self._leases.refresh()
+        self._let_go(lost)
+        for shard in self._leases.held & set(self._held):
+            await self._check_open(shard)
+        waiting = sorted(self._leases.held - set(self._held))
+        await asyncio.gather(*(self._take_over(shard) for shard in waiting))
+
+    async def _check_open(self, shard: int) -> None:
+        """Notice a server that was emptied under us: it keeps its run id and its connections."""
+        state = await self._stream.read_state(shard)
+        if state.proved != state.run_id or state.limit is None:
+            self._let_go({shard})
+
+    async def _take_over(self, shard: int) -> None:
+        held = await takeover.take_over(self._stream, self._store, shard, accept_gap=self._rules.accept_gap)
+        if held is not None:
+            self._held[shard] = held
+            self._cursors[shard] = held.cursor
+            log.info("shard_taken", shard=shard, cursor=held.cursor, incarnation=held.incarnation)
+
+    def _let_go(self, shards: set[int]) -> None:
+        for shard in shards:
+            self._held.pop(shard, None)
+            self._cursors.pop(shard, None)
+        gone = {series for series, shard in self._shard_of.items() if shard in shards}
+        for series in gone:
+            self._listed.pop(series, None)
+            self._shard_of.pop(series, None)
+        self._written = {found for found in self._written if found.series not in gone}
+        self._latest.forget(gone)
+        self._sealer.forget(shards)
+
+    async def _renew_limits(self) -> None:
+        for shard, held in list(self._held.items()):
+            renewed = await takeover.renew_limit(self._stream, self._store, shard, held)
+            if shard not in self._held:
+                continue
+            if renewed is None:
+                self._let_go({shard})
+            else:
+                self._held[shard] = renewed
+
+    # -- a turn --------------------------------------------------------------------------------
+
+    async def turn(self, stop: asyncio.Event) -> int:
+        """Collect, fold, store, report; gives the number of entries."""
+        entries = await self._collect(stop)
+        if not entries:
+            return 0
+        started_s = self._clock.monotonic_s()
+        folded = {shard: await self._fold(shard, found) for shard, found in entries.items()}
+        await self._bury(folded)
+        turn = Turn(
+            slices=[found for each in folded.values() for found in each.slices if found not in self._written],
+            deltas=[delta for each in folded.values() for delta in each.deltas],
+            cursors={shard: found[-1].position for shard, found in entries.items()},
+        )
+        storing_s = self._clock.monotonic_s()
+        await self._store.write_turn(turn)
+        failpoints.reach("after_store")
+        self._measure(turn, entries, started_s=started_s, storing_s=storing_s)
+        await self._finish(turn, folded)
+        return sum(len(found) for found in entries.values())
+
+    async def _collect(self, stop: asyncio.Event) -> dict[int, list[Entry]]:
+        """Gather entries until τ has passed since the first, or a shard is full."""
+        found: dict[int, list[Entry]] = {}
+        sizes: dict[int, int] = {}
+        series: set[bytes] = set()
+        started_s: float | None = None
+        while True:
+            after = {
+                shard: found[shard][-1].position if shard in found else cursor
+                for shard, cursor in self._cursors.items()
+            }
+            if not after:
+                await _sleep(stop, POLL_S)
+                return {}
+            wait_ms = int(POLL_S * 1000) if started_s is None and not stop.is_set() else 0
+            fresh = await self._stream.read(after, bytes_max=TURN_BYTES_MAX, wait_ms=wait_ms)
+            for shard, entries in fresh.items():
+                found.setdefault(shard, []).extend(entries)
+                sizes[shard] = sizes.get(shard, 0) + sum(len(entry.body) for entry in entries)
+                series.update(entry.body[16:48] for entry in entries)
+            now_s = self._clock.monotonic_s()
+            if started_s is None:
+                if not found:
+                    return {}
+                started_s = now_s
+            self.figures.tau_s = tau_s(len(series), self.figures.inserts_per_s)
+            left_s = self.figures.tau_s - (now_s - started_s)
+            if left_s <= 0 or stop.is_set() or max(sizes.values()) >= TURN_BYTES_MAX:
+                return {shard: entries for shard, entries in found.items() if shard in self._cursors}
+            await _sleep(stop, min(left_s, POLL_S))
+
+    async def _fold(self, shard: int, entries: list[Entry]) -> Folded:
+        folded = Folded()
+        groups = grouped(entries, folded)
+        for number, (series, changes) in enumerate(groups.items()):
+            self._shard_of[series] = shard
+            if has_clear(changes) or len(groups) <= YIELD_SERIES:
+                await self._list(series)
+            fold_series(series, changes, self._listed.get(series, frozenset()), folded)
+            if number % YIELD_SERIES == YIELD_SERIES - 1:
+                await asyncio.sleep(0)
+        return folded
+
+    async def _list(self, series: SeriesId) -> set[int]:
+        """Read the slices of a series, once while the shard is held: only its holder adds to them."""
+        if series not in self._listed:
+            self._listed[series] = set(await self._store.read_slices(series))
+            if not self._listed[series]:
+                self._latest.offer(series, Latest(position=0, complete=True))
+        return self._listed[series]
+
+    async def _bury(self, folded: Mapping[int, Folded]) -> None:
+        """Keep what fails by its own fault before its position counts as applied."""
+        for shard, each in folded.items():
+            for position, body, reason in each.failed:
+                log.error("dead_letter", shard=shard, position=position, reason=reason)
+                self.figures.dead_letters += 1
+                await self._stream.bury(DeadLetter(shard, position, reason, body))
+
+    async def _finish(self, turn: Turn, folded: Mapping[int, Folded]) -> None:
+        """The store has it all: move the cursors, tell the readers, plan seals and trims."""
+        now_s = self._clock.monotonic_s()
+        for slice_id in turn.slices:
+            self._written.add(slice_id)
+            if slice_id.series in self._listed:
+                self._listed[slice_id.series].add(slice_id.start_ms)
+        for shard, position in turn.cursors.items():
+            if shard in self._cursors:
+                self._cursors[shard] = position
+        for shard, each in folded.items():
+            for slice_id, (deltas, rows) in each.slices.items():
+                self._sealer.note(slice_id, shard, deltas=deltas, rows=rows, now_s=now_s)
+        await asyncio.gather(
+            *(
+                self._stream.report_applied(
+                    shard, Applied(position, self._latest.after(folded[shard].changes, position))
+                )
+                for shard, position in turn.cursors.items()
+            )
+        )
+        self._trims.append((now_s + self._rules.trim_delay_s, dict(turn.cursors)))
+
+    def _measure(
+        self, turn: Turn, entries: Mapping[int, list[Entry]], *, started_s: float, storing_s: float
+    ) -> None:
+        now_s = self._clock.monotonic_s()
+        figures = self.figures
+        if turn.deltas:
+            speed = len(turn.deltas) / max(now_s - storing_s, 0.001)
+            figures.inserts_per_s += 0.2 * (speed - figures.inserts_per_s)
+        figures.turns += 1
+        figures.entries += sum(len(found) for found in entries.values())
+        figures.deltas += len(turn.deltas)
+        oldest_us = min(found[0].position for found in entries.values())
+        figures.lag_s = max(0.0, self._clock.now_ms() / 1000 - oldest_us / 1_000_000)
+        log.debug("turn", deltas=len(turn.deltas), took_s=now_s - started_s, tau_s=figures.tau_s)
+
+    # -- what follows a turn -------------------------------------------------------------------
+
+    async def _tidy(self) -> None:
+        """Trim, seal and purge what is due; each may be repeated or left out without harm."""
+        now_s = self._clock.monotonic_s()
+        while self._trims and self._trims[0][0] <= now_s:
+            for shard, position in self._trims[0][1].items():
+                await self._stream.trim(shard, position)
+            self._trims.popleft()
+        for slice_id, shard in self._sealer.due(now_s):
+            if shard not in self._cursors:
+                continue
+            sealed = await self._sealer.seal(slice_id, self._cursors[shard], now_s)
+            if sealed is not None:
+                self.figures.seals += 1
+                await self._offer_latest(shard, sealed)
+        await self._sealer.purge_due(now_s)
+
+    async def _offer_latest(self, shard: int, sealed: Sealed) -> None:
+        """Fill a missing latest cache from the newest slice, which the seal has just read."""
+        series = sealed.slice.series
+        starts = await self._list(series)
+        if shard not in self._cursors or sealed.slice.start_ms != max(starts):
+            return
+        whole = len(starts) == 1 and sealed.whole
+        offered = self._latest.offer(series, latest_of(sealed.newest, sealed.upto, complete=whole))
+        if offered is not None:
+            await self._stream.report_applied(shard, Applied(sealed.upto, {series: offered}))
+
+
+def tau_s(series: int, inserts_per_s: float) -> float:
+    """Give the length of a turn: what half of the store's speed needs for this many series (design 3.6)."""
+    return min(max(series / (inserts_per_s / 2), TAU_S_MIN), TAU_S_MAX)
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not beyond the stop."""
+    if seconds <= 0:
+        await asyncio.sleep(0)
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
