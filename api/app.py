@@ -1,1 +1,87 @@
-"""The door's application: ports in, Litestar out."""
+"""The door's application: ports in, ASGI out.
+
+`ROUTES` is where a resource is added. Nothing is reachable by accident: every handler says which
+scope it needs or that it is open, and the guard denies the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.types import ControllerRouterHandler
+
+from api.bodies import StrictRequest, check_media
+from api.catalog_index import CatalogIndex
+from api.docs import openapi_config
+from api.door import Door
+from api.errors import answer
+from api.identity.service import IdentityService
+from api.queries import check_query
+from api.routes import health, tokens
+from api.services import Services
+from api.tenancy import deny_by_default
+from runtime.ports import Ports
+from schemas.errors import ServiceError, Unavailable
+
+log = structlog.get_logger(__name__)
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (*tokens.ROUTES, *health.ROUTES)
+
+BODY_BYTES_MAX = 1_048_576
+"""For routes that name no limit of their own: 1 MB, the dialect's largest JSON body but the exchange's."""
+
+
+def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> Door:
+    """Build the door over its ports; `routes` come in addition to `ROUTES`.
+
+    Nothing is read before the application starts (`lifespan`, or `Door.running` in tests).
+    """
+    index = CatalogIndex(ports.catalog)
+    services = Services(ports, IdentityService(ports, index.is_active), index)
+    litestar = Litestar(
+        route_handlers=[*ROUTES, *routes],
+        dependencies={"services": Provide(_services, sync_to_thread=False)},
+        guards=[deny_by_default],
+        before_request=_before_request,
+        exception_handlers={
+            ServiceError: _on_error,
+            HTTPException: _on_error,
+            RecursionError: _on_error,
+            UnicodeDecodeError: _on_error,
+            Exception: _on_error,
+        },
+        request_class=StrictRequest,
+        request_max_body_size=BODY_BYTES_MAX,
+        openapi_config=openapi_config(),
+        logging_config=None,
+        state=State({"services": services}),
+        signature_namespace={"Services": Services},
+    )
+    return Door(litestar, services)
+
+
+def _services(state: State) -> Services:
+    services: Services = state.services
+    return services
+
+
+async def _before_request(request: Request[Any, Any, Any]) -> None:
+    """Run after the guard and before the body is read."""
+    check_query(request)
+    check_media(request)
+
+
+def _on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer any exception in the shape of design 6; log what is our own fault."""
+    logref = request.scope.get("state", {}).get("request_id", "")
+    status, headers, body = answer(error, logref, request.scope["path"])
+    if status >= 500 and not isinstance(error, Unavailable):
+        log.error("request_failed", exc_info=error)
+    media = headers.pop("content-type")
+    return Response(body, status_code=status, headers=headers, media_type=media)

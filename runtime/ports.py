@@ -42,6 +42,8 @@ class DoorPolicy:
     """… and so is one that, after the first five seconds, comes in slower than this a second."""
     password_memory_kib: int = 19_456
     """Memory of one argon2 hash: OWASP's figure; tests take less."""
+    signing_key_bits: int = 3_072
+    """Size of a token key made at first start: at least 2,048 (design 8.14); 3,072 lasts beyond 2030."""
     catalog_refresh_s: float = 0.5
     """How often the catalogue's change log is read; design 4 asks for at most one second."""
 

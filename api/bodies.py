@@ -1,0 +1,147 @@
+"""What may come in before a handler sees it: media types, sizes, strict JSON, time.
+
+* a missing Content-Type is JSON; JSON and merge-patch are read, anything else is refused (design 8.22);
+* compressed bodies are refused, not guessed at;
+* duplicate members, NaN, NUL, lone surrogates and numbers beyond a double are refused (design 8.10);
+* a body must arrive before a deadline and not trickle: the server under us has no such limit.
+
+Sizes are limited by the framework (`request_max_body_size` of a route); everything here follows the guard,
+so a stranger's body is not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+
+from api.asgi import BODILESS, Message, Receive
+from api.identity.tokens import Identity
+from runtime.ports import Clock, DoorPolicy
+from schemas.errors import Malformed, UnsupportedMedia
+
+JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json", "application/hal+json"})
+FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
+
+GRACE_S: Final = 5.0
+"""A body may start as slowly as it likes for so long."""
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class StrictRequest(Request[Identity, None, State]):
+    """A request whose JSON is read strictly."""
+
+    async def json(self) -> Any:
+        """Give the body as plain values; Malformed with a pointer for what `parse_strictly` refuses."""
+        return parse_strictly(await self.body())
+
+
+def check_media(request: Request[Any, Any, Any]) -> None:
+    """Refuse a body that the route does not read: by its type, or because it is compressed."""
+    if request.method in BODILESS:
+        return
+    headers = request.headers
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    wanted = request.route_handler.opt.get("media", JSON_TYPES)
+    if media and media not in wanted:
+        raise UnsupportedMedia(f"Content-Type must be one of {', '.join(sorted(wanted))}.")
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedMedia("The body must not be compressed.")
+
+
+def parse_strictly(body: bytes) -> Any:
+    """Read JSON that every reader understands alike; Malformed for everything else.
+
+    An empty body gives None.
+    """
+    if not body:
+        return None
+    try:
+        value = json.loads(
+            body.decode("utf-8"), object_pairs_hook=_without_twins, parse_constant=_no_constant
+        )
+    except UnicodeDecodeError as error:
+        raise Malformed("The body is not UTF-8.") from error
+    except RecursionError as error:
+        raise Malformed("The body is nested too deeply.") from error
+    except json.JSONDecodeError as error:
+        raise Malformed(f"Not JSON at byte {error.pos}: {error.msg}.") from error
+    except ValueError as error:  # e.g. an integer of 5,000 digits
+        raise Malformed("A number of the body is too long.") from error
+    _check_values(value, "")
+    return value
+
+
+def timely(receive: Receive, clock: Clock, policy: DoorPolicy) -> Receive:
+    """Wrap `receive` so that a body which does not come, or trickles, ends in 408."""
+    started_s = clock.monotonic_s()
+    received_bytes = 0
+    complete = False
+
+    async def receive_in_time() -> Message:
+        nonlocal received_bytes, complete
+        if complete:  # From here on it only waits for the client to go.
+            return await receive()
+        now_s = clock.monotonic_s()
+        left_s = started_s + policy.body_deadline_s - now_s
+        earned_s = received_bytes / policy.body_rate_bytes_min + GRACE_S
+        left_s = min(left_s, started_s + earned_s - now_s)
+        try:
+            async with asyncio.timeout(max(left_s, 0.0)):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(
+                status_code=408, detail="The body came too slowly.", headers={"connection": "close"}
+            ) from error
+        if message["type"] == "http.request":
+            received_bytes += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+        return message
+
+    return receive_in_time
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twin = next(name for name in names if names.count(name) > 1)
+        raise Malformed(f"The member {_shown(twin)} stands twice.")
+    return members
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise Malformed(f"{name} is not JSON.")
+
+
+def _check_values(value: Any, pointer: str) -> None:
+    """Walk the values; the parser has bounded the depth already."""
+    if isinstance(value, str):
+        _check_text(value, pointer)
+    elif isinstance(value, float):
+        if value in {float("inf"), float("-inf")}:
+            raise Malformed("The number is beyond a double.", pointer)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            _check_text(name, pointer)
+            _check_values(member, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            _check_values(member, f"{pointer}/{index}")
+
+
+def _check_text(text: str, pointer: str) -> None:
+    if "\0" in text:
+        raise Malformed("The text holds NUL.", pointer)
+    if not text.isascii() and _SURROGATE.search(text):
+        raise Malformed("The text holds half of a surrogate pair.", pointer)
+
+
+def _shown(name: str) -> str:
+    return json.dumps(name[:64])

@@ -1,0 +1,132 @@
+"""The outermost layer, in bare ASGI: request ids, the headers that every answer has, time, start and end.
+
+Nothing here knows a route. An exception that the framework could not answer becomes a 500 without
+detail; the log has the rest under the request id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import cast
+
+import structlog
+from litestar import Litestar
+
+from api.asgi import BODILESS, Application, Message, Receive, Scope, Send
+from api.bodies import timely
+from api.errors import answer
+from api.services import Services
+from schemas.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+_ALWAYS = ((b"vary", b"Authorization"), (b"cache-control", b"no-store"))
+"""Answers belong to one caller (S3)."""
+
+_NOT_READY = Unavailable("The door is starting.")
+
+
+class Door:
+    """The ASGI application: `litestar` inside, with `services` shared by everything before it."""
+
+    def __init__(self, litestar: Litestar, services: Services) -> None:
+        """Take the framework's application; `inner` may be replaced by one that wraps it."""
+        self.litestar = litestar
+        self.services = services
+        self.inner = cast("Application", litestar)
+        self._ready = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._serve_http(scope, receive, send)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Door]:
+        """Load the catalogue, follow it while the block runs, and let go at its end."""
+        await self.services.load()
+        follower = asyncio.create_task(self._follow())
+        self._ready = True
+        try:
+            # The framework's own lifespan would only start its event emitter, which nothing uses.
+            yield self
+        finally:
+            self._ready = False
+            follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await follower
+            self.services.identity.close()
+
+    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def send_marked(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                _mark(message, request_id)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                if not self._ready:
+                    raise _NOT_READY
+                await self.inner(scope, self._timely(scope, receive), send_marked)
+            except Exception as error:
+                if started:  # Half an answer is out: cutting the connection is all that is left.
+                    raise
+                await _send_error(error, request_id, scope["path"], send_marked)
+
+    def _timely(self, scope: Scope, receive: Receive) -> Receive:
+        if scope["method"] in BODILESS:
+            return receive
+        return timely(receive, self.services.ports.clock, self.services.ports.policy)
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self.running():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:
+            log.exception("start_or_end_failed")
+            kind = "shutdown" if self._ready else "startup"
+            await send({"type": f"lifespan.{kind}.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _follow(self) -> None:
+        """Follow the catalogue's change log; an unavailable store is waited for."""
+        while True:
+            await asyncio.sleep(self.services.ports.policy.catalog_refresh_s)
+            try:
+                await self.services.refresh()
+            except Unavailable as error:
+                log.warning("catalogue_not_followed", error=str(error))
+            except Exception:
+                log.exception("catalogue_not_followed")
+
+
+def _mark(message: Message, request_id: str) -> None:
+    headers = list(message.get("headers", []))
+    present = {name.lower() for name, _ in headers}
+    headers.append((b"x-request-id", request_id.encode()))
+    headers.extend(pair for pair in _ALWAYS if pair[0] not in present)
+    message["headers"] = headers
+
+
+async def _send_error(error: Exception, request_id: str, path: str, send: Send) -> None:
+    status, headers, body = answer(error, request_id, path)
+    if status >= 500 and not isinstance(error, Unavailable):
+        log.exception("request_failed", exc_info=error)
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    encoded.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

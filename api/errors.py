@@ -1,0 +1,203 @@
+"""Errors on the wire: one table from the error tree to status and code, one body for all dialect routes.
+
+`{"errors":[{"code","logref","message","messageParameters"[,"pointer"]}]}` (design 6): the code is the
+dialect's generic one where it fits, else `aspectstore.<area>.<name>`; `logref` is the request id.
+OAuth routes answer as RFC 6749 and do not come through here, save for what nobody foresaw.
+Nothing of our inside goes out: a 500 says that it happened and where to look.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+from litestar.exceptions import HTTPException
+
+from schemas import codes, errors
+from schemas.errors import Problem
+
+HAL_PREFIX = "/api/assetmanagement/"
+JSON = "application/json"
+HAL = "application/hal+json"
+VND_ERROR = "application/vnd.error+json"
+"""The media type of errors where answers are HAL (wire 4)."""
+
+PROBLEMS_LISTED_MAX = 100
+"""An answer lists so many reasons at most (design 8.19)."""
+
+
+class Row(NamedTuple):
+    """How one kind of error leaves the house."""
+
+    status: int
+    code: str
+
+
+_GENERIC = "mdsp.core.generic."
+
+TABLE: dict[type[Exception], Row] = {
+    errors.Malformed: Row(400, codes.INVALID_BODY),
+    errors.Invalid: Row(400, codes.INVALID_BODY),
+    errors.Unauthenticated: Row(401, _GENERIC + "unauthorized"),
+    errors.Forbidden: Row(403, _GENERIC + "forbidden"),
+    errors.NotFound: Row(404, _GENERIC + "noMatch"),
+    errors.MethodNotAllowed: Row(405, "aspectstore.request.methodNotAllowed"),
+    errors.Conflict: Row(409, _GENERIC + "conflict"),
+    errors.Gone: Row(410, "aspectstore.receipt.lost"),
+    errors.PreconditionFailed: Row(412, "aspectstore.request.preconditionFailed"),
+    errors.TooLarge: Row(413, _GENERIC + "payloadTooLarge"),
+    errors.UnsupportedMedia: Row(415, _GENERIC + "unsupportedMediaType"),
+    errors.Mismatch: Row(422, "aspectstore.idempotency.keyReused"),
+    errors.TooMany: Row(429, _GENERIC + "tooManyRequests"),
+    errors.StoreUnavailable: Row(503, "aspectstore.store.unavailable"),
+    errors.StreamUnavailable: Row(503, "aspectstore.stream.unavailable"),
+    errors.Unavailable: Row(503, "aspectstore.service.unavailable"),
+    errors.OutcomeUnknown: Row(503, "aspectstore.store.outcomeUnknown"),
+    errors.Corrupt: Row(500, _GENERIC + "internalServerError"),
+    errors.Refused: Row(400, codes.INVALID_BODY),
+    errors.ServiceError: Row(500, _GENERIC + "internalServerError"),
+    RecursionError: Row(400, codes.INVALID_BODY),
+    UnicodeDecodeError: Row(400, codes.INVALID_BODY),
+}
+"""Looked up along the class's bases, so a subclass without a row is answered as its parent."""
+
+BY_STATUS: dict[int, str] = {
+    400: codes.INVALID_PARAMETER,
+    408: "aspectstore.request.tooSlow",
+    **{row.status: row.code for row in reversed(TABLE.values()) if row.status > 400},
+}
+"""Codes of errors that the framework raises."""
+
+_OWN_WORDS: dict[type[Exception], str] = {
+    RecursionError: "The body is nested too deeply.",
+    UnicodeDecodeError: "The body is not UTF-8.",
+    errors.Corrupt: "Stored data failed its check; the operator was told. Quote the logref.",
+}
+
+
+class WireError(msgspec.Struct):
+    """One reason, as it goes out."""
+
+    code: str
+    """Stable; what a program may decide by."""
+    logref: str
+    """The request's id, as the log has it."""
+    message: str
+    """For people."""
+    messageParameters: list[str] = msgspec.field(default_factory=list)
+    """Always given, and empty unless the message names something."""
+    pointer: str | msgspec.UnsetType = msgspec.UNSET
+    """JSON pointer to the place in the body; absent where there is none."""
+
+
+class ErrorBody(msgspec.Struct):
+    """The body of every refusal on dialect routes."""
+
+    errors: list[WireError]
+
+
+class Answer(NamedTuple):
+    """An error, ready to be sent by whatever speaks HTTP."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def answer(error: Exception, logref: str, path: str = "") -> Answer:
+    """Turn any exception into what the caller may see of it."""
+    if isinstance(error, HTTPException):
+        status, reasons, headers = _of_framework(error)
+    else:
+        status, reasons, headers = _of_tree(error)
+    headers["content-type"] = VND_ERROR if path.startswith(HAL_PREFIX) else JSON
+    listed = [reason.wire(logref) for reason in reasons[:PROBLEMS_LISTED_MAX]]
+    return Answer(status, headers, msgspec.json.encode(ErrorBody(listed)))
+
+
+def row_of(kind: type[BaseException]) -> Row:
+    """Find the row of an error type, or of the nearest base that has one; 500 for strangers."""
+    for base in kind.__mro__:
+        if base in TABLE:
+            return TABLE[base]
+    return Row(500, _GENERIC + "internalServerError")
+
+
+class _Reason(NamedTuple):
+    code: str
+    message: str
+    pointer: str | None = None
+    parameters: tuple[str, ...] = ()
+
+    def wire(self, logref: str) -> WireError:
+        pointer = msgspec.UNSET if self.pointer is None else self.pointer
+        return WireError(self.code, logref, self.message, list(self.parameters), pointer)
+
+
+def _of_tree(error: Exception) -> tuple[int, list[_Reason], dict[str, str]]:
+    status, code = row_of(type(error))
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.TooMany | errors.Unavailable):
+        headers["retry-after"] = str(error.retry_after_s)
+    elif isinstance(error, errors.OutcomeUnknown):
+        headers["retry-after"] = "1"
+    elif isinstance(error, errors.Unauthenticated):
+        headers["www-authenticate"] = "Bearer"
+    if isinstance(error, errors.Invalid):
+        return status, [_of_problem(problem) for problem in error.problems], headers
+    pointer = error.pointer if isinstance(error, errors.Malformed) else None
+    return status, [_Reason(code, _words(error, status), pointer)], headers
+
+
+def _words(error: Exception, status: int) -> str:
+    for kind, words in _OWN_WORDS.items():
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, errors.ServiceError) and status < 500:
+        return error.message
+    if isinstance(error, errors.Unavailable | errors.OutcomeUnknown):
+        return "The service cannot answer this now; send the same request again after Retry-After."
+    return "The service failed; quote the logref to its operator."
+
+
+def _of_problem(problem: Problem) -> _Reason:
+    return _Reason(problem.code, problem.message, problem.pointer)
+
+
+def _of_framework(error: HTTPException) -> tuple[int, list[_Reason], dict[str, str]]:
+    status = error.status_code
+    # Without `Allow` a 405 breaks RFC 9110, and the framework hands it over in the headers only.
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if status >= 500:
+        return status, [_Reason(BY_STATUS.get(status, BY_STATUS[500]), _words(error, status))], headers
+    if isinstance(error.extra, list) and error.extra:
+        return status, list(_of_extra(error.extra)), headers
+    code = BY_STATUS.get(status, codes.INVALID_PARAMETER)
+    message = _FRAMEWORK_WORDS.get(status) or str(error.detail)
+    return status, [_Reason(code, message)], headers
+
+
+_FRAMEWORK_WORDS = {
+    404: "There is nothing at this path.",
+    405: "The path does not know this method; Allow lists those it knows.",
+    413: "The body is over the limit of this route.",
+}
+
+
+def _of_extra(extra: Iterable[Any]) -> Iterable[_Reason]:
+    """Read the list that the framework makes of failed parameters and body members."""
+    for found in extra:
+        key, message = str(found.get("key", "")), str(found.get("message", ""))
+        if found.get("source") == "body":
+            missing = "missing required field" in message
+            code = codes.MISSING_BODY if missing else codes.INVALID_BODY
+            yield _Reason(code, message, "" if key == "data" else _pointer(key))
+        else:
+            yield _Reason(codes.INVALID_PARAMETER, f"{key}: {message}", None, (key,))
+
+
+def _pointer(path: str) -> str:
+    """Turn `variables[0].name` into `/variables/0/name`."""
+    return "".join(f"/{part}" for part in re.split(r"[.\[\]]+", path) if part)

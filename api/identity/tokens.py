@@ -1,0 +1,205 @@
+"""Access tokens: RS256 JWTs (design 8.14), issued from the newest key, verified once and remembered.
+
+Verification trusts nothing of the token's header but the key id, and that only to choose among our
+own keys: the algorithm is fixed, embedded keys and addresses of keys are refused by the library's
+strict header registry. `joserfc` checks no claim by itself; the claims registry below does.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import InvalidClaimError, JoseError
+from joserfc.jwk import RSAKey
+
+from api.identity.keys import KeyRing
+from schemas.errors import Unauthenticated
+from schemas.ids import TenantId
+
+ALGORITHM = "RS256"
+
+TOKEN_BYTES_MAX = 8_192
+"""Ours have about 1 kB; longer ones are refused before anything parses them (S5)."""
+
+CACHE_S_MAX = 30
+"""A verified token is trusted so long without looking again: the time a suspension takes to bite."""
+
+CACHE_ENTRIES_MAX = 16_384
+"""About 1.5 kB each: 25 MB at most."""
+
+CLOCK_SKEW_S_MAX = 60
+"""Doors whose clocks differ by less accept each other's fresh tokens."""
+
+
+@dataclass(slots=True, frozen=True)
+class Identity:
+    """Who calls, as the token says; `request.user` in every guarded handler."""
+
+    tenant: TenantId
+    subject: str
+    client_id: str
+    scopes: frozenset[str]
+    token_id: str
+    expires_s: int
+
+
+@dataclass(slots=True, frozen=True)
+class Grant:
+    """What is put into a token."""
+
+    tenant: TenantId
+    subject: str
+    client_id: str
+    scopes: tuple[str, ...]
+    category: str
+    """`client-token:v1`, `user-token:v1`."""
+    lifetime_s: int
+
+
+class _Claims(jwt.JWTClaimsRegistry):
+    """Expiry to the second; issue time with a little patience."""
+
+    def validate_iat(self, value: object) -> None:
+        """Refuse tokens from the future, beyond what clocks differ by."""
+        if isinstance(value, bool) or not isinstance(value, int) or value > self.now + CLOCK_SKEW_S_MAX:
+            raise InvalidClaimError("iat")
+
+    def validate_scope(self, value: object) -> None:
+        """Demand a list of texts."""
+        if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
+            raise InvalidClaimError("scope")
+
+    def validate_ten(self, value: object) -> None:
+        """Demand a text."""
+        if not isinstance(value, str):
+            raise InvalidClaimError("ten")
+
+    def validate_client_id(self, value: object) -> None:
+        """Demand a text."""
+        if not isinstance(value, str):
+            raise InvalidClaimError("client_id")
+
+
+class _NoTwins(json.JSONDecoder):
+    """A decoder that refuses duplicate members: two readers must not see two tokens."""
+
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=_without_twins)
+
+
+class Tokens:
+    """Issue and verify; one for each door."""
+
+    def __init__(self, keys: KeyRing, issuer: str, is_active: Callable[[TenantId], bool]) -> None:
+        """Take the keys, the `iss` of this installation and the question whether a tenant may act."""
+        self._keys = keys
+        self._issuer = issuer
+        self._is_active = is_active
+        self._verified: dict[bytes | str, tuple[Identity, float]] = {}
+
+    def issue(self, grant: Grant, now_s: int) -> tuple[str, str]:
+        """Sign a token; give it and its id. Takes about a millisecond: call it in a thread."""
+        token_id = secrets.token_hex(16)
+        key = self._keys.signing
+        claims = {
+            "jti": token_id,
+            "sub": grant.subject,
+            "scope": list(grant.scopes),
+            "client_id": grant.client_id,
+            "iat": now_s,
+            "exp": now_s + grant.lifetime_s,
+            "iss": self._issuer,
+            "ten": grant.tenant,
+            "cat": grant.category,
+        }
+        return jwt.encode({"alg": ALGORITHM, "kid": key.kid}, claims, key, [ALGORITHM]), token_id
+
+    def identify(self, authorization: bytes | str | None, now_s: float) -> Identity:
+        """Tell who sends this Authorization header; Unauthenticated if it proves nobody.
+
+        A header seen in the last 30 s costs one dictionary look-up. The scheme may be written in
+        any case (TB-11).
+        """
+        known = self._verified.get(authorization) if authorization is not None else None
+        if known is not None and now_s < known[1]:
+            return known[0]
+        return self._identify_afresh(authorization, now_s)
+
+    def verify(self, token: str, now_s: float) -> Identity:
+        """Check signature and claims; Unauthenticated for everything that is not wholly right."""
+        try:
+            claims = jwt.decode(token, self._key_of, [ALGORITHM], decoder_cls=_NoTwins).claims
+            self._registry(now_s).validate(claims)
+        except (JoseError, ValueError, TypeError, RecursionError, KeyError) as error:
+            raise Unauthenticated("The token does not hold.") from error
+        identity = _identity(claims)
+        if not self._is_active(identity.tenant):
+            raise Unauthenticated("The token's tenant is unknown or suspended.")
+        return identity
+
+    def forget(self) -> None:
+        """Drop everything remembered, after a tenant or a key changed."""
+        self._verified.clear()
+
+    def _identify_afresh(self, authorization: bytes | str | None, now_s: float) -> Identity:
+        if authorization is None:
+            raise Unauthenticated("A bearer token is required.")
+        text = _text(authorization)
+        scheme, _, token = text.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated("A bearer token is required.")
+        identity = self.verify(token.strip(), now_s)
+        # The oldest entry goes first: entries live 30 s at most, so age is as good as use.
+        while len(self._verified) >= CACHE_ENTRIES_MAX:
+            self._verified.pop(next(iter(self._verified)))
+        self._verified.pop(authorization, None)
+        self._verified[authorization] = (identity, min(identity.expires_s, now_s + CACHE_S_MAX))
+        return identity
+
+    def _key_of(self, signature: Any) -> RSAKey:
+        key = self._keys.find(signature.headers().get("kid"))
+        if key is None:
+            raise ValueError("unknown key")
+        return key
+
+    def _registry(self, now_s: float) -> _Claims:
+        return _Claims(
+            now=int(now_s),
+            exp={"essential": True},
+            iat={"essential": True},
+            iss={"essential": True, "value": self._issuer},
+            sub={"essential": True},
+            jti={"essential": True},
+            ten={"essential": True},
+            client_id={"essential": True},
+            scope={"essential": True},
+        )
+
+
+def _identity(claims: dict[str, Any]) -> Identity:
+    return Identity(
+        tenant=TenantId(claims["ten"]),
+        subject=claims["sub"],
+        client_id=claims["client_id"],
+        scopes=frozenset(claims["scope"]),
+        token_id=claims["jti"],
+        expires_s=int(claims["exp"]),
+    )
+
+
+def _text(authorization: bytes | str) -> str:
+    if len(authorization) > TOKEN_BYTES_MAX:
+        raise Unauthenticated("The token is too long.")
+    return authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    claims = dict(pairs)
+    if len(claims) != len(pairs):
+        raise ValueError("a claim stands twice")
+    return claims

@@ -1,0 +1,38 @@
+"""What handlers work with: the ports and what the door keeps in memory over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from litestar.di import NamedDependency
+
+from api.catalog_index import CatalogIndex
+from api.identity.service import IdentityService
+from runtime.ports import Ports
+
+
+@dataclass(slots=True, frozen=True)
+class Services:
+    """Made once for each door, by `api.app`; a handler asks for it as `services`."""
+
+    ports: Ports
+    identity: IdentityService
+    index: CatalogIndex
+
+    async def load(self) -> None:
+        """Read the catalogue into the index and the keys into the ring."""
+        await self.index.load()
+        await self.identity.load()
+
+    async def refresh(self) -> None:
+        """Take in what other doors changed since the last time (design 4: within a second)."""
+        touched = await self.index.refresh()
+        if "key" in touched:
+            await self.identity.reload_keys()
+        elif touched & {"tenant", "client", "user"}:
+            self.identity.tokens.forget()
+
+
+Serving: TypeAlias = NamedDependency[Services]
+"""How a handler asks for it."""

@@ -1,0 +1,32 @@
+"""The shapes on the wire that more than one route shares."""
+
+from __future__ import annotations
+
+from litestar.openapi.datastructures import ResponseSpec
+
+from api.errors import JSON, VND_ERROR, ErrorBody
+
+_WORDS = {
+    400: "Refused: malformed or invalid",
+    401: "No token, or one that does not hold",
+    403: "The token lacks the scope",
+    404: "Unknown, or another tenant's",
+    408: "The body came too slowly",
+    409: "The present state forbids it",
+    410: "Lost; send it again",
+    412: "A precondition does not hold",
+    413: "Over the size limit",
+    415: "A media type that is not read",
+    422: "An idempotency key was reused",
+    429: "Too many requests; see Retry-After",
+    503: "Repeat after Retry-After",
+}
+
+
+def refusals(*statuses: int, hal: bool = False) -> dict[int, ResponseSpec]:
+    """Describe the statuses with which a route refuses; `hal` for asset management's media type."""
+    media = VND_ERROR if hal else JSON
+    return {
+        status: ResponseSpec(ErrorBody, generate_examples=False, description=_WORDS[status], media_type=media)
+        for status in statuses
+    }
