@@ -118,7 +118,14 @@ class Connection(Cluster.connection_class):  # type: ignore[misc]  # the driver 
 
     in_buffer_size = SOCKET_BYTES
     out_buffer_size = SOCKET_BYTES
-    _socket_writable = property(lambda self: True, lambda self, value: None)
+
+    @property
+    def _socket_writable(self) -> bool:
+        return True
+
+    @_socket_writable.setter
+    def _socket_writable(self, _value: bool) -> None:
+        """Ignore what the driver notes here; nothing else depends on it."""
 
 
 class Session:

@@ -110,6 +110,11 @@ class Database:
         with translated(path):
             return await asyncio.to_thread(connect)
 
+    @property
+    def writable(self) -> bool:
+        """Tell whether this process may write the file."""
+        return self.writer is not None
+
     async def read(self, job: Job[T]) -> T:
         """Run a job on a reading thread; it sees every commit that was acknowledged before."""
         self._require_open()
@@ -223,7 +228,7 @@ class Checkpointer:
                 return
             truncate = self._pages >= WAL_PAGES_MAX
             mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
-            # Readers in the way, a full disk: the next commit wakes us again, and the writer sees its own errors.
+            # Readers in the way, a full disk: the next commit wakes us again, and sees errors of its own.
             with suppress(apsw.Error):
                 self._connection.wal_checkpoint(mode=mode)
 

@@ -1,0 +1,235 @@
+"""Series in one SQLite file: the rows of `storage.port.SeriesStore` as the tables of schema.sql.
+
+One process opens the file writable; the door opens it with `writable=False`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from schemas.ids import SeriesId
+from storage.port import BlockRow, Delta, Head, SeriesStore, ShardRow, SliceId, Turn
+from storage.sqlite.connection import Database
+from storage.statements import read, texts
+
+SCHEMA = (read("storage.sqlite", "schema.sql"),)
+"""Step n brings a file from version n to n + 1."""
+
+STATEMENTS = texts("storage.sqlite", "statements.sql")
+
+READ_BYTES = 16 * 1024 * 1024
+"""Bytes of bodies a read transaction; far below the 250 ms that one may last (design 4, SQLite)."""
+
+READ_ROWS = 4_096
+
+Row = tuple[Any, ...]
+"""One row as the driver gives it; the statement and the STRICT table say its types."""
+
+POSITION_MAX = 2**63 - 1
+
+
+class SqliteSeriesStore(SeriesStore):
+    """Deltas, blocks, heads, slices, cursors and shards in one file."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @classmethod
+    async def open(cls, path: Path, *, writable: bool = True, durable: bool = True) -> SqliteSeriesStore:
+        """Open or make the file; StoreUnavailable if that fails. `durable` False is for control tests."""
+        return cls(await Database.open(path, SCHEMA, writable=writable, durable=durable))
+
+    async def write_turn(self, turn: Turn) -> None:
+        """Store slices, deltas and cursors in one transaction."""
+        listed = [_key(slice_id) for slice_id in turn.slices]
+        known = {_key(delta.slice) for delta in turn.deltas}.difference(listed)
+        deltas = [(*_key(delta.slice), delta.last, delta.first, delta.body) for delta in turn.deltas]
+        cursors = list(turn.cursors.items())
+
+        def job(connection: apsw.Connection) -> None:
+            connection.executemany(STATEMENTS["list_slice"], listed)
+            connection.executemany(STATEMENTS["know_slice"], known)
+            connection.executemany(STATEMENTS["write_delta"], deltas)
+            connection.executemany(STATEMENTS["write_cursor"], cursors)
+
+        await self.database.write(job)
+
+    async def read_cursor(self, shard: int) -> int:
+        """Give the applied position of a shard; 0 where none was stored."""
+        applied: int = await self.database.read(
+            lambda connection: connection.execute(STATEMENTS["read_cursor"], (shard,)).get or 0
+        )
+        return applied
+
+    async def read_slices(self, series: SeriesId) -> list[int]:
+        """List the slice starts of a series in ascending order."""
+
+        def job(connection: apsw.Connection) -> list[int]:
+            return [start_ms for (start_ms,) in connection.execute(STATEMENTS["read_slices"], series)]
+
+        return await self.database.read(job)
+
+    async def read_head(self, slice_id: SliceId, *, serial: bool = False) -> Head:
+        """Read a head; `serial` waits for the write lock, behind which no older swap can follow."""
+
+        def job(connection: apsw.Connection) -> Head:
+            row: Row | None = connection.execute(STATEMENTS["read_head"], _key(slice_id)).fetchone()
+            return Head(*row) if row else Head(0, b"")
+
+        if serial and self.database.writable:
+            return await self.database.write(job)
+        return await self.database.read(job)
+
+    async def read_deltas(self, slice_id: SliceId, after: int) -> list[Delta]:
+        """Read the deltas with last > after, in as many short transactions as that takes."""
+        deltas: list[Delta] = []
+        last, first = after, POSITION_MAX
+        complete = False
+        while not complete:
+            page, complete = await self.database.read(_delta_page(slice_id, last, first))
+            deltas += page
+            if page:
+                last, first = page[-1].last, page[-1].first
+        return deltas
+
+    async def swap_head(self, slice_id: SliceId, built_on: int, head: Head) -> bool:
+        """Store the head in a transaction that looks at the stored version."""
+        key = _key(slice_id)
+
+        def job(connection: apsw.Connection) -> bool:
+            if built_on == 0:
+                connection.execute(STATEMENTS["know_slice"], key)
+                connection.execute(STATEMENTS["create_head"], (*key, head.version, head.body))
+            else:
+                connection.execute(STATEMENTS["swap_head"], (*key, head.version, head.body, built_on))
+            return connection.changes() == 1
+
+        return await self.database.write(job, swap=True)
+
+    async def write_blocks(self, rows: Sequence[BlockRow]) -> None:
+        """Store block rows in one transaction."""
+        known = {_key(row.slice) for row in rows}
+        values = [(*_key(row.slice), row.part, row.variable, row.block_id, row.body) for row in rows]
+
+        def job(connection: apsw.Connection) -> None:
+            connection.executemany(STATEMENTS["know_slice"], known)
+            connection.executemany(STATEMENTS["write_block"], values)
+
+        await self.database.write(job)
+
+    async def read_blocks(
+        self, slice_id: SliceId, part: int, variables: Collection[int], block_ids: Collection[bytes]
+    ) -> dict[tuple[bytes, int], bytes]:
+        """Read bodies by (block id, variable), in as many short transactions as that takes."""
+        wanted = [(block_id, variable) for block_id in block_ids for variable in variables]
+        found: dict[tuple[bytes, int], bytes] = {}
+
+        def job(connection: apsw.Connection) -> None:
+            size = 0
+            while wanted and size < READ_BYTES:
+                block_id, variable = wanted.pop()
+                key = (*_key(slice_id), part, variable, block_id)
+                body = connection.execute(STATEMENTS["read_block"], key).get
+                if body is not None:
+                    found[block_id, variable] = body
+                    size += len(body)
+
+        while wanted:
+            await self.database.read(job)
+        return found
+
+    async def list_blocks(self, slice_id: SliceId, part: int) -> dict[bytes, list[int]]:
+        """List the block ids in a part with the variables of each."""
+
+        def job(connection: apsw.Connection) -> dict[bytes, list[int]]:
+            listed: dict[bytes, list[int]] = {}
+            for block_id, variable in connection.execute(STATEMENTS["list_blocks"], (*_key(slice_id), part)):
+                listed.setdefault(block_id, []).append(variable)
+            return listed
+
+        return await self.database.read(job)
+
+    async def drop_blocks(self, slice_id: SliceId, part: int, block_ids: Collection[bytes]) -> None:
+        """Delete every row of these blocks by exact key; unknown ones are ignored."""
+        keys = [(*_key(slice_id), part, block_id) for block_id in block_ids]
+        await self._run_each("drop_block", keys)
+
+    async def purge_deltas(self, slice_id: SliceId, upto: int) -> None:
+        """Delete the deltas with last ≤ upto."""
+        await self._run_each("purge_deltas", [(*_key(slice_id), upto)])
+
+    async def read_shard(self, shard: int) -> ShardRow:
+        """Read the promise of a shard; version 0 where there is none."""
+
+        def job(connection: apsw.Connection) -> ShardRow:
+            row: Row | None = connection.execute(STATEMENTS["read_shard"], (shard,)).fetchone()
+            return ShardRow(*row) if row else ShardRow(0, 0, 0)
+
+        return await self.database.read(job)
+
+    async def swap_shard(self, shard: int, built_on: int, row: ShardRow) -> bool:
+        """Store the row in a transaction that looks at the stored version."""
+        values: tuple[int, ...] = (shard, row.version, row.limit, row.incarnation)
+
+        def job(connection: apsw.Connection) -> bool:
+            if built_on == 0:
+                connection.execute(STATEMENTS["create_shard"], values)
+            else:
+                connection.execute(STATEMENTS["swap_shard"], (*values, built_on))
+            return connection.changes() == 1
+
+        return await self.database.write(job, swap=True)
+
+    async def write_survived(self, shard: int, incarnation: int, position: int) -> None:
+        """Record what survived; the first value of an incarnation stays."""
+        await self._run_each("write_survived", [(shard, incarnation, position)])
+
+    async def read_survived(self, shard: int) -> dict[int, int]:
+        """Give incarnation → survived position of a shard."""
+
+        def job(connection: apsw.Connection) -> dict[int, int]:
+            rows: Iterable[Row] = connection.execute(STATEMENTS["read_survived"], (shard,))
+            return dict(rows)
+
+        return await self.database.read(job)
+
+    async def close(self) -> None:
+        """Finish what is under way and close; twice is harmless."""
+        await self.database.close()
+
+    async def _run_each(self, name: str, rows: Sequence[tuple[apsw.SQLiteValue, ...]]) -> None:
+        """Run a writing statement for each row, all in one transaction."""
+
+        def job(connection: apsw.Connection) -> None:
+            connection.executemany(STATEMENTS[name], rows)
+
+        await self.database.write(job)
+
+
+def _key(slice_id: SliceId) -> tuple[str, str, str, int]:
+    tenant, asset, aspect = slice_id.series
+    return tenant, asset, aspect, slice_id.start_ms
+
+
+def _delta_page(
+    slice_id: SliceId, last: int, first: int
+) -> Callable[[apsw.Connection], tuple[list[Delta], bool]]:
+    """Make the job that reads deltas behind (last, first) up to a bound, and tells whether those were all."""
+
+    def job(connection: apsw.Connection) -> tuple[list[Delta], bool]:
+        page: list[Delta] = []
+        size = 0
+        cursor = connection.execute(STATEMENTS["read_deltas"], (*_key(slice_id), last, first))
+        for last_, first_, body in cursor:
+            page.append(Delta(slice_id, first_, last_, body))
+            size += len(body)
+            if size >= READ_BYTES or len(page) == READ_ROWS:
+                cursor.close()  # ends the read transaction
+                return page, False
+        return page, True
+
+    return job
