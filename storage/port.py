@@ -91,7 +91,9 @@ class SeriesStore(ABC):
         """Store slices, then deltas, then cursors; idempotent, so a repeat after an error is harmless.
 
         A cursor never moves backwards (a lower value than the stored one is ignored), neither does
-        a repeat of a delta change anything. SQLite: one transaction.
+        a repeat of a delta change anything. A delta of a slice is not to be seen before those that the
+        turn holds for the slice before it. After an error any part of the turn may be stored, but a
+        cursor only if every delta is. SQLite: one transaction.
         """
 
     @abstractmethod
@@ -104,7 +106,7 @@ class SeriesStore(ABC):
 
     @abstractmethod
     async def read_head(self, slice_id: SliceId, *, serial: bool = False) -> Head:
-        """Read a head (version 0 where there is none); `serial` sees every compare-and-set that may still apply."""
+        """Read a head (version 0 where there is none); `serial` sees each swap that may still apply."""
 
     @abstractmethod
     async def read_deltas(self, slice_id: SliceId, after: int) -> list[Delta]:
@@ -114,7 +116,8 @@ class SeriesStore(ABC):
     async def swap_head(self, slice_id: SliceId, built_on: int, head: Head) -> bool:
         """Store the head if the stored version is still `built_on`; False if it is not.
 
-        Raises OutcomeUnknown when the answer is lost: the caller repeats the same swap.
+        `head.version` is `built_on` + 1. Raises OutcomeUnknown when the answer is lost: the caller repeats
+        the same swap. A repeat answers False if the first one was applied.
         """
 
     @abstractmethod
@@ -137,7 +140,11 @@ class SeriesStore(ABC):
 
     @abstractmethod
     async def purge_deltas(self, slice_id: SliceId, upto: int) -> None:
-        """Delete the deltas with last ≤ upto in one statement; younger ones are untouched (design 4.7)."""
+        """Delete the deltas with last ≤ upto in one statement; younger ones are untouched (design 4.7).
+
+        A delta with last ≤ upto that is written afterwards may show or not (Cassandra hides it, the others
+        show it); a reader ignores it all the same, because W ≥ upto (design 4.4).
+        """
 
     @abstractmethod
     async def read_shard(self, shard: int) -> ShardRow:
@@ -149,7 +156,7 @@ class SeriesStore(ABC):
 
     @abstractmethod
     async def write_survived(self, shard: int, incarnation: int, position: int) -> None:
-        """Record the highest position known to have survived into this incarnation; write-once."""
+        """Record the highest position known to have survived into this incarnation; the first value stays."""
 
     @abstractmethod
     async def read_survived(self, shard: int) -> dict[int, int]:
@@ -223,8 +230,8 @@ class CatalogStore(ABC):
         """Give a name back; nothing happens if it is another's."""
 
     @abstractmethod
-    async def changes(self, after: str | None) -> list[Change]:
-        """Read the change log after a sequence (None: from 10 s before now); may repeat lines, never omits."""
+    async def changes(self, after: str | None) -> Sequence[Change]:
+        """Read the change log after a sequence (None: from 10 s ago on); may repeat lines, omits none."""
 
     @abstractmethod
     async def close(self) -> None:
