@@ -120,6 +120,25 @@ class DeadLetter:
     body: bytes
 
 
+@dataclass(slots=True, frozen=True)
+class Caps:
+    """What one shard may hold and one call may fetch."""
+
+    backlog_bytes_max: int = 256 * 1024 * 1024
+    """Unapplied bodies of a shard; 64 full shards are 16 GiB, so a small machine sets less."""
+    keys_max: int = 20_000
+    """Idempotency keys of a tenant in a shard that are younger than `keys_ttl_ms`; some 5 MB."""
+    keys_ttl_ms: int = 48 * 3_600_000
+    """How long a key is remembered (design 8.18)."""
+    chain_entries_max: int = 256
+    """A longer chain costs a fresh read more than waiting for the writer (design 4.17)."""
+    chain_bytes_max: int = 256 * 1024
+    """The same, in bodies."""
+
+
+DEFAULT_CAPS = Caps()
+
+
 class RecordStream(ABC):
     """K ordered shards of entries, and the marks that keep them honest."""
 
@@ -148,8 +167,12 @@ class RecordStream(ABC):
         """Fetch applied, the latest cache and the chain of a series in one atomic call."""
 
     @abstractmethod
-    async def report_applied(self, shard: int, applied: Applied) -> None:
-        """Raise `applied` (never lower it), drop tail fields ≤ it, store latest caches: one atomic call."""
+    async def report_applied(self, shard: int, applied: Applied) -> bool:
+        """Raise `applied`, drop tail fields ≤ it, store latest caches: one atomic call.
+
+        A report from below `applied` comes late and changes nothing. False: the shard is not proved on
+        this server process, nothing was changed; prove it first.
+        """
 
     @abstractmethod
     async def trim(self, shard: int, upto: int) -> None:
@@ -157,7 +180,11 @@ class RecordStream(ABC):
 
     @abstractmethod
     async def read_state(self, shard: int) -> ShardState:
-        """Read the marks of a shard, and which server process this is."""
+        """Read the marks of a shard, and which server process this is.
+
+        Who is going to prove reads the store's row of the shard first, then this, then compares and
+        sets that row: entries admitted in between under another's incarnation then make it fail.
+        """
 
     @abstractmethod
     async def prove(
@@ -165,12 +192,14 @@ class RecordStream(ABC):
     ) -> bool:
         """Open the shard for admission on this server process; False if another process answers.
 
-        Sets last to the maximum of itself and `last`, limit, incarnation, applied and proved.
+        Sets last to the maximum of itself and `last`, limit, incarnation, applied and proved; empties the
+        latest caches if they are of another state than `applied`. False also when a higher incarnation is
+        there already; so take one above both the store's and `ShardState.incarnation`.
         """
 
     @abstractmethod
-    async def renew_limit(self, shard: int, limit: int) -> None:
-        """Raise the limit of a proved shard."""
+    async def renew_limit(self, shard: int, limit: int) -> bool:
+        """Raise the limit of a proved shard (never lower it); False if it is not proved on this process."""
 
     @abstractmethod
     async def acquire_lease(self, shard: int, owner: str, ttl_ms: int) -> bool:

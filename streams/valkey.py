@@ -1,1 +1,0 @@
-"""The Valkey and Redis adapter of the stream port."""

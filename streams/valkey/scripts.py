@@ -1,0 +1,115 @@
+"""The names of a shard's keys and the scripts that work on them.
+
+All keys of a shard carry its number as hash tag, written literally (`last:{7}`), so that a server with
+slots keeps them together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from streams.valkey.connection import pack
+
+
+@dataclass(slots=True, frozen=True)
+class Script:
+    """One Lua file; what it takes and gives stands at its top."""
+
+    text: str
+    digest: str
+    """By which the server knows it once loaded."""
+
+    @classmethod
+    def named(cls, name: str) -> Script:
+        """Read `streams/lua/<name>.lua`."""
+        text = files("streams").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+    def call(self, keys: Sequence[str], *arguments: str | bytes | int) -> bytes:
+        """Write the command that runs it."""
+        return pack("EVALSHA", self.digest, len(keys), *keys, *arguments)
+
+
+ADMIT = Script.named("admit")
+REPORT_APPLIED = Script.named("report_applied")
+READ_TAIL = Script.named("read_tail")
+READ_ON = Script.named("read_on")
+READ_STATE = Script.named("read_state")
+TRIM = Script.named("trim")
+PROVE = Script.named("prove")
+RENEW_LIMIT = Script.named("renew_limit")
+ACQUIRE_LEASE = Script.named("acquire_lease")
+RELEASE_LEASE = Script.named("release_lease")
+JOIN = Script.named("join")
+
+ALL = (
+    ADMIT,
+    REPORT_APPLIED,
+    READ_TAIL,
+    READ_ON,
+    READ_STATE,
+    TRIM,
+    PROVE,
+    RENEW_LIMIT,
+    ACQUIRE_LEASE,
+    RELEASE_LEASE,
+    JOIN,
+)
+
+
+WRITERS = "writers"
+"""Sorted set: writer → end of its time, in ms of the server's clock."""
+
+
+@dataclass(slots=True, frozen=True)
+class ShardKeys:
+    """Where the server keeps what of one shard."""
+
+    stream: str
+    """The entries: id `<position>-0`, fields p (previous), t (bytes admitted up to here), b (body)."""
+    proved: str
+    limit: str
+    last: str
+    """The only counter of positions."""
+    incarnation: str
+    applied: str
+    trimmed: str
+    blind: str
+    """`applied` as it was before it was taken back: chains from below are not known."""
+    bytes: str
+    """Bytes ever admitted; what of them is not in `done` is the backlog."""
+    done: str
+    tail: str
+    """Sorted set: series → newest position, of those above `applied`."""
+    latest: str
+    dead: str
+    lease: str
+
+    @property
+    def admit(self) -> tuple[str, ...]:
+        """The keys of `admit.lua`."""
+        return (
+            self.stream,
+            self.proved,
+            self.limit,
+            self.last,
+            self.incarnation,
+            self.bytes,
+            self.done,
+            self.tail,
+        )
+
+
+@cache
+def keys_of(shard: int) -> ShardKeys:
+    """Name the keys of a shard."""
+    return ShardKeys(*(f"{name}:{{{shard}}}" for name in ShardKeys.__dataclass_fields__))
+
+
+def idempotency_keys(shard: int, tenant: str, key: str) -> tuple[str, str]:
+    """Name the place of a key's answer, and the list of ages that counts the tenant's keys in the shard."""
+    return f"idem:{{{shard}}}:{tenant}:{key}", f"idem-ages:{{{shard}}}:{tenant}"

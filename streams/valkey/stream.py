@@ -1,0 +1,310 @@
+"""The stream port on a Valkey or Redis server.
+
+What must be one step is one script (`streams/lua`); the rest is plain commands. Every admission, mark
+and cache is bound to the run id of the very connection that carries it, so a server that restarted,
+failed over or was restored can never be taken for the one that was proved (design 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import msgspec
+
+from schemas.errors import StreamUnavailable
+from schemas.ids import SeriesId
+from streams.port import (
+    DEFAULT_CAPS,
+    Admission,
+    Admitted,
+    Applied,
+    Caps,
+    DeadLetter,
+    Entry,
+    RecordStream,
+    Refusal,
+    ShardState,
+    Tail,
+)
+from streams.valkey import scripts
+from streams.valkey.connection import Address, Connection, Link, Reply, pack
+from streams.valkey.lanes import LANES, Lanes
+from streams.valkey.scripts import idempotency_keys, keys_of
+
+TIMEOUT_S = 5.0
+"""A server that is silent for so long is taken for gone; a fsync that hangs that long is an outage too."""
+
+READ_ENTRIES_MAX = 2_000
+"""Of one shard in one script: about 10 ms during which the server does nothing else."""
+
+TRIM_PIECE_ENTRIES = 2_000
+"""Removed in one script, for the same reason."""
+
+_ENTRY_MARK_MAX = 2**64 - 1
+"""The highest sequence part of a stream id: all entries of a position are at or below it."""
+
+
+class ValkeyRecordStream(RecordStream):
+    """Shards on one server; one instance belongs to one event loop."""
+
+    def __init__(
+        self, url: str, *, caps: Caps = DEFAULT_CAPS, timeout_s: float = TIMEOUT_S, lanes: int = LANES
+    ) -> None:
+        """Name the server (`unix:///path`, `redis://host:port/0`); it is met at the first call."""
+        self._address = Address.parse(url)
+        self._caps = caps
+        self._timeout_s = timeout_s
+        self._greeting = [pack("SCRIPT", "LOAD", script.text) for script in scripts.ALL]
+        self._lanes = Lanes([self._link() for _ in range(lanes)], timeout_s)
+        self._asking = self._link()
+        self._watching: list[Link] = []
+        self._closed = False
+
+    def _link(self) -> Link:
+        return Link(self._address, self._greeting, self._timeout_s)
+
+    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal]:
+        """Append in one round trip (group commit), each on its own: one answer for each, in order."""
+        if not admissions:
+            return []
+        self._require_open()
+        replies = await self._lanes.send(
+            lambda run_id: [self._admit(admission, run_id) for admission in admissions],
+            sum(len(admission.body) for admission in admissions),
+        )
+        return [_answer(reply) for reply in replies]
+
+    def _admit(self, admission: Admission, run_id: str) -> bytes:
+        keys = keys_of(admission.shard).admit
+        arguments = (run_id, admission.series.text, admission.body, self._caps.backlog_bytes_max)
+        once = admission.idempotency
+        if once is None:
+            return scripts.ADMIT.call(keys, *arguments)
+        return scripts.ADMIT.call(
+            (*keys, *idempotency_keys(admission.shard, once.tenant, once.key)),
+            *arguments,
+            once.key,
+            once.payload_hash,
+            self._caps.keys_max,
+            self._caps.keys_ttl_ms,
+        )
+
+    async def read(
+        self, after: Mapping[int, int], *, bytes_max: int, wait_ms: int = 0
+    ) -> dict[int, list[Entry]]:
+        """Read on from a position for each shard, ascending, about `bytes_max` a shard."""
+        found = await self._read_on(after, bytes_max)
+        if found or wait_ms <= 0 or not after:
+            return found
+        await self._watch(after, wait_ms)
+        return await self._read_on(after, bytes_max)
+
+    async def _read_on(self, after: Mapping[int, int], bytes_max: int) -> dict[int, list[Entry]]:
+        replies = await self._ask(
+            *(
+                scripts.READ_ON.call((keys_of(shard).stream,), position, bytes_max, READ_ENTRIES_MAX)
+                for shard, position in after.items()
+            )
+        )
+        pages = zip(after, replies, strict=True)
+        return {shard: [_entry(raw) for raw in _rows(page)] for shard, page in pages if page}
+
+    async def _watch(self, after: Mapping[int, int], wait_ms: int) -> None:
+        """Block on a connection of its own until something comes after one of these positions."""
+        self._require_open()
+        link = self._watching.pop() if self._watching else self._link()
+        streams = [keys_of(shard).stream for shard in after]
+        marks = [f"{position}-{_ENTRY_MARK_MAX}" for position in after.values()]
+        command = pack("XREAD", "COUNT", 1, "BLOCK", wait_ms, "STREAMS", *streams, *marks)
+        try:
+            connection = await link.connection()
+            await connection.ask([command], extra_s=wait_ms / 1000)
+        except BaseException:
+            # A caller who leaves does not leave a blocked connection behind.
+            link.drop()
+            raise
+        self._watching.append(link)
+        if self._closed:
+            link.drop()
+
+    async def read_entry(self, shard: int, position: int) -> Entry | None:
+        """Read one entry by its position; None if it is not (or no longer) there."""
+        mark = f"{position}-0"
+        [page] = await self._ask(pack("XRANGE", keys_of(shard).stream, mark, mark))
+        return next((_entry(raw) for raw in _rows(page)), None)
+
+    async def read_tail(self, shard: int, series: SeriesId) -> Tail:
+        """Fetch applied, the latest cache and the chain of a series in one atomic call."""
+        keys = keys_of(shard)
+        names = (keys.stream, keys.proved, keys.applied, keys.blind, keys.tail, keys.latest)
+        connection = await self._connected()
+        caps = (self._caps.chain_entries_max, self._caps.chain_bytes_max)
+        command = scripts.READ_TAIL.call(names, connection.run_id, series.text, *caps)
+        [reply] = await connection.ask([command])
+        applied, latest, chain = cast("tuple[int, bytes | None, list[tuple[int, int, bytes]] | None]", reply)
+        return Tail(applied, latest, None if chain is None else [Entry(*link) for link in reversed(chain)])
+
+    async def report_applied(self, shard: int, applied: Applied) -> bool:
+        """Raise `applied`, drop tail fields ≤ it, store latest caches: one atomic call."""
+        connection = await self._connected()
+        return await connection.ask([_report(shard, applied, connection.run_id)]) == [1]
+
+    async def trim(self, shard: int, upto: int) -> None:
+        """Remove entries with position ≤ upto (never above `applied`), piece by piece."""
+        keys = keys_of(shard)
+        command = scripts.TRIM.call((keys.stream, keys.applied, keys.trimmed), upto, TRIM_PIECE_ENTRIES)
+        while await self._ask(command) == [1]:
+            pass
+
+    async def read_state(self, shard: int) -> ShardState:
+        """Read the marks of a shard, and which server process this is."""
+        keys = keys_of(shard)
+        names = (
+            keys.stream,
+            keys.proved,
+            keys.limit,
+            keys.last,
+            keys.incarnation,
+            keys.applied,
+            keys.trimmed,
+            keys.bytes,
+            keys.done,
+        )
+        connection = await self._connected()
+        [reply] = cast("list[list[Reply]]", await connection.ask([scripts.READ_STATE.call(names)]))
+        time_us, last_found = cast("list[int]", reply[:2])
+        proved, limit, incarnation, applied, trimmed, admitted, done = cast("list[bytes | None]", reply[2:])
+        return ShardState(
+            run_id=connection.run_id,
+            time_us=time_us,
+            last_found=last_found,
+            applied=int(applied or 0),
+            trimmed=int(trimmed or 0),
+            limit=None if limit is None else int(limit),
+            proved=None if proved is None else proved.decode(),
+            incarnation=None if incarnation is None else int(incarnation),
+            backlog_bytes=int(admitted or 0) - int(done or 0),
+        )
+
+    async def prove(
+        self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int
+    ) -> bool:
+        """Open the shard for admission on this server process; False if it is not ours to open."""
+        keys = keys_of(shard)
+        names = (
+            keys.stream,
+            keys.proved,
+            keys.limit,
+            keys.last,
+            keys.incarnation,
+            keys.applied,
+            keys.blind,
+            keys.latest,
+        )
+        connection = await self._connected()
+        if connection.run_id != run_id:
+            return False
+        proof = scripts.PROVE.call(names, run_id, last, limit, incarnation, applied)
+        # The report puts tail and backlog right; until it is in, both are only too cautious.
+        [opened, _] = await connection.ask([proof, _report(shard, Applied(applied), run_id)])
+        return opened == 1
+
+    async def renew_limit(self, shard: int, limit: int) -> bool:
+        """Raise the limit of a proved shard."""
+        keys = keys_of(shard)
+        connection = await self._connected()
+        command = scripts.RENEW_LIMIT.call((keys.proved, keys.limit), connection.run_id, limit)
+        return await connection.ask([command]) == [1]
+
+    async def acquire_lease(self, shard: int, owner: str, ttl_ms: int) -> bool:
+        """Take or keep the lease of a shard; False while another owner holds it."""
+        return await self._ask(scripts.ACQUIRE_LEASE.call((keys_of(shard).lease,), owner, ttl_ms)) == [1]
+
+    async def release_lease(self, shard: int, owner: str) -> None:
+        """Give the lease back if it is the owner's."""
+        await self._ask(scripts.RELEASE_LEASE.call((keys_of(shard).lease,), owner))
+
+    async def join(self, owner: str, ttl_ms: int) -> list[str]:
+        """Say that this writer lives for another `ttl_ms`, and list all that do, itself included."""
+        [names] = await self._ask(scripts.JOIN.call((scripts.WRITERS,), owner, ttl_ms))
+        return sorted(name.decode() for name in cast("list[bytes]", names))
+
+    async def leave(self, owner: str) -> None:
+        """Say that this writer ends; unknown ones are ignored."""
+        await self._ask(pack("ZREM", scripts.WRITERS, owner))
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter; the same (shard, position) twice is one."""
+        content = msgspec.msgpack.encode((letter.reason, letter.body))
+        await self._ask(pack("HSETNX", keys_of(letter.shard).dead, letter.position, content))
+
+    async def dead_letters(self, shard: int) -> list[DeadLetter]:
+        """List the dead letters of a shard, ascending."""
+        [reply] = await self._ask(pack("HGETALL", keys_of(shard).dead))
+        words = iter(cast("list[bytes]", reply))
+        return sorted(
+            (
+                DeadLetter(shard, int(position), *_letter.decode(content))
+                for position, content in zip(words, words, strict=True)
+            ),
+            key=lambda letter: letter.position,
+        )
+
+    async def discard(self, shard: int, position: int) -> bool:
+        """Forget a dead letter; False if there is none."""
+        return await self._ask(pack("HDEL", keys_of(shard).dead, position)) == [1]
+
+    async def close(self) -> None:
+        """Release connections; twice is harmless."""
+        self._closed = True
+        self._lanes.close()
+        for link in (self._asking, *self._watching):
+            link.drop()
+
+    async def _ask(self, *commands: bytes) -> list[Reply]:
+        return await (await self._connected()).ask(commands)
+
+    async def _connected(self) -> Connection:
+        self._require_open()
+        return await self._asking.connection()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StreamUnavailable("this stream was closed")
+
+
+_letter = msgspec.msgpack.Decoder(tuple[str, bytes])
+
+
+def _answer(reply: Reply) -> Admitted | Refusal:
+    if isinstance(reply, bytes):
+        return Refusal(reply.decode())
+    incarnation, position, repeated = cast("list[int]", reply)
+    return Admitted(incarnation, position, repeated=repeated == 1)
+
+
+def _rows(page: Reply) -> list[list[Reply]]:
+    return cast("list[list[Reply]]", page)
+
+
+def _entry(raw: list[Reply]) -> Entry:
+    """Read an entry as XRANGE gives it; a foreign one has no body and fails later by its own fault."""
+    position = int(cast("bytes", raw[0]).partition(b"-")[0])
+    words = iter(cast("list[bytes]", raw[1]))
+    fields = dict(zip(words, words, strict=True))
+    previous = fields.get(b"p", b"0")
+    return Entry(position, int(previous) if previous.isdigit() else 0, fields.get(b"b", b""))
+
+
+def _report(shard: int, applied: Applied, run_id: str) -> bytes:
+    keys = keys_of(shard)
+    names = (keys.stream, keys.proved, keys.applied, keys.bytes, keys.done, keys.tail, keys.latest)
+    dropped = [series.text for series, content in applied.latest.items() if content is None]
+    kept = (
+        word
+        for series, content in applied.latest.items()
+        if content is not None
+        for word in (series.text, content)
+    )
+    return scripts.REPORT_APPLIED.call(names, run_id, applied.position, len(dropped), *dropped, *kept)
