@@ -6,7 +6,7 @@ under `CI=true`, or when `REQUIRE` names it (`REQUIRE=cassandra,valkey`).
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from runtime.valkey_server import ValkeyServer
 pytest.register_assert_rewrite("storage.testing", "streams.testing")
 
 CASSANDRA_ADDRESS = "ASPECTSTORE_TEST_CASSANDRA"
+GIVEN_CASSANDRA = pytest.StashKey[str | None]()
 SERVER_FIXTURES = {
     "cassandra": "cassandra",
     "cassandra_factory": "cassandra",
@@ -56,22 +57,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(SERVER_FIXTURES[fixture])
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the tests' own variable out of the environment: a service started by a test refuses it."""
+    if not _is_controller(config):
+        config.stash[GIVEN_CASSANDRA] = os.environ.pop(CASSANDRA_ADDRESS, None)
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Under pytest-xdist the controller starts the one Cassandra, before its workers inherit the address."""
-    config = session.config
-    if not getattr(config.option, "numprocesses", None) or hasattr(config, "workerinput"):
-        return
-    if os.environ.get(CASSANDRA_ADDRESS) or cassandra_server.missing():
+    if not _is_controller(session.config) or os.environ.get(CASSANDRA_ADDRESS) or cassandra_server.missing():
         return
     servers = _cassandra_server()
     os.environ[CASSANDRA_ADDRESS] = next(servers).address
-    config.add_cleanup(lambda: next(servers, None))
+    session.config.add_cleanup(servers.close)
+
+
+def _is_controller(config: pytest.Config) -> bool:
+    """Say whether this process only hands tests to the workers of pytest-xdist."""
+    return bool(getattr(config.option, "numprocesses", None)) and not hasattr(config, "workerinput")
 
 
 @pytest.fixture(scope="session")
-def cassandra() -> Iterator[CassandraAddress]:
+def cassandra(pytestconfig: pytest.Config) -> Iterator[CassandraAddress]:
     """The one Cassandra of this run; ASPECTSTORE_TEST_CASSANDRA=host:port names one that runs already."""
-    if address := os.environ.get(CASSANDRA_ADDRESS):
+    if address := pytestconfig.stash[GIVEN_CASSANDRA]:
         host, port = address.rsplit(":", 1)
         yield CassandraAddress(host, int(port))
         return
@@ -80,13 +89,15 @@ def cassandra() -> Iterator[CassandraAddress]:
         yield CassandraAddress(server.host, server.port)
 
 
-def _cassandra_server() -> Iterator[CassandraServer]:
-    """Start a Cassandra in a folder of its own; stop it and remove the folder afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="cassandra-", ignore_cleanup_errors=True) as folder,
-        CassandraServer(Path(folder)) as server,
-    ):
-        yield server
+def _cassandra_server() -> Generator[CassandraServer]:
+    """Start a Cassandra in a folder of its own; end it and remove the folder afterwards."""
+    with tempfile.TemporaryDirectory(prefix="cassandra-", ignore_cleanup_errors=True) as folder:
+        server = CassandraServer(Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()  # nobody needs its data, and an orderly stop takes five seconds
 
 
 @pytest.fixture
@@ -123,6 +134,7 @@ def _factory(server_class: Any, folders: pytest.TempPathFactory) -> Iterator[Cal
 
     yield start
     for server in started:
+        server.kill()
         server.stop()
 
 

@@ -104,3 +104,11 @@ def test_a_node_keeps_its_rows_and_its_address_over_a_kill(
         rows = {row.a for row in session.execute("SELECT a FROM k.t")}
     assert rows == set(range(50))
     assert "k" in server.nodetool("tablestats", "k.t")
+
+
+def test_the_cassandra_of_this_run_answers(cassandra: tuple[str, int]) -> None:
+    """The shared fixture gives the address of a node that speaks CQL."""
+    server = CassandraServer(Path("unused"), cql_port=cassandra[1], host=cassandra[0])
+    server._ports = {"cql_port": cassandra[1]}
+
+    assert server.answers()
