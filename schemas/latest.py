@@ -54,16 +54,17 @@ def decode_latest(body: bytes) -> Latest:
         raise Corrupt(message) from broken
 
 
-def latest_of(columns: Columns, position: int, *, complete: bool) -> Latest:
-    """Make the cache of rows that are whole and ascend: the state of the newest slice."""
+def latest_of(columns: Columns, position: int, *, complete: bool) -> Latest | None:
+    """Make the cache of ascending rows, one a time; None if one of the newest values is too long to keep."""
     cells: dict[int, LatestCell] = {}
     for variable, column in columns.cells.items():
         row = _last_row(column.present, columns.rows)
-        cell = None if row is None else _cell(columns, column, row)
+        if row is None:
+            continue
+        cell = _cell(columns, column, row)
         if cell is None:
-            complete = False
-        else:
-            cells[variable] = cell
+            return None
+        cells[variable] = cell
     return Latest(position, complete, cells)
 
 
@@ -107,16 +108,15 @@ def _with_rows(latest: Latest, rows: Columns, position: int) -> Latest | None:
     if newest_ms is not None and int(rows.time_ms[0]) <= newest_ms and _takes_away(latest, rows):
         return None
     fresh = latest_of(rows, position, complete=True)
+    if fresh is None:
+        return None
     cells = dict(latest.cells)
     for variable, cell in fresh.cells.items():
         old = cells.get(variable)
         if old is None and not latest.complete and newest_ms is not None and cell.time_ms < newest_ms:
-            continue
+            continue  # An older slice, or an older row, may have a newer value of it.
         if old is None or cell.time_ms >= old.time_ms:
             cells[variable] = cell
-    left_out = not fresh.complete
-    if left_out and any(variable not in fresh.cells for variable in rows.cells):
-        return None
     return Latest(position, latest.complete, cells)
 
 

@@ -332,7 +332,8 @@ class Writer:
         if shard not in self._cursors or sealed.slice.start_ms != max(starts):
             return
         whole = len(starts) == 1 and sealed.whole
-        offered = self._latest.offer(series, latest_of(sealed.newest, sealed.upto, complete=whole))
+        latest = latest_of(sealed.newest, sealed.upto, complete=whole)
+        offered = None if latest is None else self._latest.offer(series, latest)
         if offered is not None:
             await self._stream.report_applied(shard, Applied(sealed.upto, {series: offered}))
 
