@@ -1,0 +1,114 @@
+"""The `aspectstore` command: what it is called with, and nothing of what it does.
+
+Everything heavy is imported inside the command that needs it, so that `--help` and a wrong option answer
+at once. What a person can mend is one line on stderr and exit code 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from cli.complaints import Complaint
+from runtime.settings import SettingsError
+
+if TYPE_CHECKING:
+    from client import Client
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class _Group(click.RichGroup):
+    """Turns complaints into one line and exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        from client.errors import ClientError  # noqa: PLC0415  # without httpx
+
+        try:
+            return super().invoke(context)
+        except (Complaint, SettingsError, ClientError) as error:
+            print(f"aspectstore: {' '.join(str(error).split())}", file=sys.stderr)
+            context.exit(2)
+        except BrokenPipeError:  # the reader of our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(0)
+
+
+@click.group(cls=_Group, context_settings=CONTEXT)
+@click.version_option(package_name="aspectstore")
+def main() -> None:
+    """An open, self-hosted, multi-tenant time-series service for industrial assets."""
+
+
+def _client() -> Client:
+    from cli.target import find_target  # noqa: PLC0415
+    from client import Client  # noqa: PLC0415
+
+    target = find_target(os.environ, Path.cwd())
+    return Client(target.url, target.client, target.secret)
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--asset", required=True, metavar="ID|NAME", help="Asset that the records belong to.")
+@click.option("--aspect", required=True, metavar="NAME", help="Aspect of the asset that takes them.")
+@click.option(
+    "--create", is_flag=True, help="Make the asset and its types where they lack; types by the cells."
+)
+@click.option(
+    "--header-line", default=1, show_default=True, type=click.IntRange(1), help="Line of the names."
+)
+@click.option(
+    "--skip", type=click.IntRange(0), help="Lines before the first row; up to the names by default."
+)
+@click.option("--time", metavar="COLUMN", help="Column of the times; the first one by default.")
+@click.option("--time-format", metavar="FORMAT", help="How times are written, such as %d/%m/%Y %H:%M.")
+@click.option("--zone", metavar="ZONE", help="Zone of times that name none, such as UTC or Europe/Berlin.")
+@click.option(
+    "--repeated",
+    type=click.Choice(["refuse", "first", "second"]),
+    default="refuse",
+    show_default=True,
+    help="Which of the two hours is meant when clocks go back.",
+)
+@click.option(
+    "--delimiter", metavar="CHARACTER", help="Between cells; found in the line of names by default."
+)
+@click.option("--encoding", default="utf-8", show_default=True, help="Of the text.")
+def load(file: Path, asset: str, aspect: str, **choices: Any) -> None:
+    """Load a CSV file (plain, .xz or .gz) into an aspect of an asset.
+
+    The server and credentials come from ASPECTSTORE_URL, ASPECTSTORE_CLIENT and ASPECTSTORE_SECRET,
+    else from the demo in this folder.
+    """
+    from cli import load_command  # noqa: PLC0415
+
+    with _client() as client:
+        load_command.run(client, file, asset, aspect, load_command.Choices(**choices))
+
+
+@main.command()
+@click.option("--asset", required=True, metavar="ID|NAME", help="Asset to read.")
+@click.option("--aspect", required=True, metavar="NAME", help="Aspect of the asset.")
+@click.option("--from", "start", metavar="TIME", help="Start, exclusive, RFC 3339; the beginning by default.")
+@click.option("--to", "end", metavar="TIME", help="End, inclusive, RFC 3339; the end by default.")
+@click.option("--select", metavar="NAMES", default="", help="Variables, separated by commas; all by default.")
+@click.option("--limit", type=click.IntRange(1), help="Most records to print; a table shows 50 by default.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
+)
+def read(asset: str, aspect: str, select: str, **choices: Any) -> None:
+    """Read the records of an aspect: a table, CSV or JSON on the standard output."""
+    from cli import reading  # noqa: PLC0415
+
+    chosen = tuple(name.strip() for name in select.split(",") if name.strip())
+    with _client() as client:
+        reading.run(client, asset, aspect, reading.Choices(select=chosen, **choices))
+
+
+if __name__ == "__main__":
+    main()
