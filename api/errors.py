@@ -77,7 +77,7 @@ _OWN_WORDS: dict[type[Exception], str] = {
 }
 
 
-class WireError(msgspec.Struct):
+class WireError(msgspec.Struct, rename="camel"):
     """One reason, as it goes out."""
 
     code: str
@@ -86,7 +86,7 @@ class WireError(msgspec.Struct):
     """The request's id, as the log has it."""
     message: str
     """For people."""
-    messageParameters: list[str] = msgspec.field(default_factory=list)
+    message_parameters: list[str] = msgspec.field(default_factory=list)
     """Always given, and empty unless the message names something."""
     pointer: str | msgspec.UnsetType = msgspec.UNSET
     """JSON pointer to the place in the body; absent where there is none."""

@@ -16,7 +16,7 @@ from runtime import cassandra_server, valkey_server
 from runtime.cassandra_server import CassandraServer
 from runtime.valkey_server import ValkeyServer
 
-pytest.register_assert_rewrite("storage.testing", "streams.testing")
+pytest.register_assert_rewrite("storage.testing", "storage.catalog_testing", "streams.testing")
 
 CASSANDRA_ADDRESS = "ASPECTSTORE_TEST_CASSANDRA"
 GIVEN_CASSANDRA = pytest.StashKey[str | None]()
