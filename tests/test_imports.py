@@ -23,6 +23,7 @@ PLANTED = [
     ("storage/deltas.py", "import storage.reader", "the storage codecs are pure"),
     ("workers/__init__.py", "import litestar", "HTTP stays in api"),
     ("client/__init__.py", "import schemas", "the client knows the wire only"),
+    ("storage/port.py", "import storage.sqlite", "no cycles"),
 ]
 
 
