@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.rollback import PowerCut, Undone, require
+from tests.faults.rollback import PowerCut, Undone
 
 OPENING = """
 import mmap, os, signal, threading
@@ -17,13 +17,6 @@ def end(): os.kill(os.getpid(), signal.SIGKILL)
 f = os.open("f", os.O_RDWR | os.O_CREAT)
 d = os.open(".", os.O_RDONLY)
 """
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder of the compiled shim."""
-    require()
-    return tmp_path_factory.mktemp("shim")
 
 
 @pytest.fixture
