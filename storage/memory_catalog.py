@@ -5,6 +5,8 @@ Nothing outlives the process; versions, names and the change log behave as the o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from storage.port import CatalogStore, Change, Document
 
 
@@ -63,7 +65,7 @@ class MemoryCatalogStore(CatalogStore):
         if self._names.get((space, name)) == owner:
             del self._names[space, name]
 
-    async def changes(self, after: str | None) -> list[Change]:
+    async def changes(self, after: str | None) -> Sequence[Change]:
         """Read the change log after a sequence (None: all of it)."""
         return self._log[0 if after is None else int(after) :]
 

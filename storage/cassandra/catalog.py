@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from schemas.errors import OutcomeUnknown
@@ -119,7 +119,7 @@ class CassandraCatalogStore(CatalogStore):
         """Give a name back; nothing happens if it is another's."""
         await self.session.swap("release_name", space, name, owner)
 
-    async def changes(self, after: str | None) -> list[Change]:
+    async def changes(self, after: str | None) -> Sequence[Change]:
         """Read the change log after a sequence, overlapping 10 s (None: from 10 s before now)."""
         now_ms = await self._clock()
         from_ms = (now_ms if after is None else self._seen_until(after)) - OVERLAP_MS

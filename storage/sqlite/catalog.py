@@ -6,6 +6,7 @@ Sequences are given under that lock, so the log's order is the order of the comm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,17 +100,17 @@ class SqliteCatalogStore(CatalogStore):
 
         await self.database.write(job)
 
-    async def changes(self, after: str | None) -> list[Change]:
+    async def changes(self, after: str | None) -> Sequence[Change]:
         """Read the change log after a sequence (None: from 10 s before now, at least the last line)."""
 
         def position(connection: apsw.Connection) -> int:
             return int(connection.execute(STATEMENTS["position_before_overlap"]).get)
 
         behind = await self.database.read(position) if after is None else int(after)
-        lines: list[Change] = []
+        lines: Sequence[Change] = ()
         while True:
             page = await self._log_page(behind)
-            lines += page
+            lines = (*lines, *page)
             if len(page) < PAGE_ROWS:
                 return lines
             behind = int(page[-1].sequence)
@@ -118,15 +119,15 @@ class SqliteCatalogStore(CatalogStore):
         """Close every connection; twice is harmless."""
         await self.database.close()
 
-    async def _page(self, tenant: str, kind: str, behind: str) -> list[Document]:
+    async def _page(self, tenant: str, kind: str, behind: str) -> Sequence[Document]:
         def job(connection: apsw.Connection) -> list[Document]:
             rows = connection.execute(STATEMENTS["list"], (tenant, kind, behind, PAGE_ROWS))
             return [Document(tenant, kind, *row) for row in rows]
 
         return await self.database.read(job)
 
-    async def _log_page(self, behind: int) -> list[Change]:
-        def job(connection: apsw.Connection) -> list[Change]:
+    async def _log_page(self, behind: int) -> Sequence[Change]:
+        def job(connection: apsw.Connection) -> Sequence[Change]:
             rows = connection.execute(STATEMENTS["changes_after"], (behind, PAGE_ROWS))
             return [Change(f"{sequence:020d}", *row) for sequence, *row in rows]
 
