@@ -42,7 +42,7 @@ def encode_delta(change: Change) -> bytes:
         kind, content = _CLEAR, _RANGE.pack(change.start_ms, change.end_ms)
     else:
         kind, content = _ATTACH, change.blocks
-    return _PREFIX.pack(kind, zlib.crc32(content)) + content
+    return _PREFIX.pack(kind, zlib.crc32(content, kind)) + content
 
 
 def decode_delta(body: bytes) -> Change:
@@ -50,7 +50,7 @@ def decode_delta(body: bytes) -> Change:
     try:
         kind, checksum = _PREFIX.unpack_from(body)
         content = memoryview(body)[_PREFIX.size :]
-        if zlib.crc32(content) != checksum:
+        if zlib.crc32(content, kind) != checksum:
             message = f"a delta of {len(body)} bytes fails its checksum"
             raise Corrupt(message)
         if kind == _RAW:

@@ -1,6 +1,6 @@
 """Entries: what one request puts into a shard for one series, as bytes with a version and a checksum.
 
-    version u8 · kind u8 · tenant bytes u8 · zero u8 · crc32 u32 (of all that follows)
+    version u8 · kind u8 · tenant bytes u8 · zero u8 · crc32 u32 (of all other bytes)
     aspect version u32 · zero u32 · asset 16 bytes · aspect 16 bytes · tenant, padded to 8 · content
 
 Content: UPSERT raw columns (`schemas.column_codec`); CLEAR two int64, the range [from, to) in ms;
@@ -25,7 +25,7 @@ VERSION = 1
 ENTRY_RAW_BYTES_MAX = 1024 * 1024
 """One entry's raw columns: large enough for a full PUT, small enough to fold and store in one piece."""
 
-_PREFIX = struct.Struct("<BBBBI")
+_PREFIX = struct.Struct("<BBBxI")
 _KEY = struct.Struct("<II16s16s")
 _RANGE = struct.Struct("<qq")
 
@@ -58,7 +58,11 @@ def encode_entry(entry: SeriesEntry) -> bytes:
         + b"\0" * (-len(tenant) % 8)
         + content
     )
-    return _PREFIX.pack(VERSION, kind, len(tenant), 0, zlib.crc32(rest)) + rest
+    return _PREFIX.pack(VERSION, kind, len(tenant), _checksum(VERSION, kind, len(tenant), rest)) + rest
+
+
+def _checksum(version: int, kind: int, tenant_bytes: int, rest: bytes | memoryview) -> int:
+    return zlib.crc32(rest, version | kind << 8 | tenant_bytes << 16)
 
 
 def _encode_content(content: Change) -> tuple[EntryKind, bytes]:
@@ -72,9 +76,9 @@ def _encode_content(content: Change) -> tuple[EntryKind, bytes]:
 def decode_entry(body: bytes) -> SeriesEntry:
     """Read an entry; Corrupt if the checksum, the version or the content does not hold."""
     try:
-        version, kind, tenant_bytes, _, checksum = _PREFIX.unpack_from(body)
+        version, kind, tenant_bytes, checksum = _PREFIX.unpack_from(body)
         rest = memoryview(body)[_PREFIX.size :]
-        if version != VERSION or zlib.crc32(rest) != checksum:
+        if version != VERSION or body[3] or _checksum(version, kind, tenant_bytes, rest) != checksum:
             message = f"an entry of {len(body)} bytes fails its checksum or version {version}"
             raise Corrupt(message)
         aspect_version, _, asset, aspect = _KEY.unpack_from(rest)
