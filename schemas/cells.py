@@ -8,14 +8,14 @@ by arrays; both follow the same rules, and the tests hold them against each othe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from enum import Enum
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from msgspec import UNSET
 
 from schemas.aspects import Variable, VariableType
 from schemas.columns import NO_QUALITY, Column, ColumnClass, Columns, Ints, Texts, Values
-from schemas.decoders import Lists, Members, Plan
 from schemas.errors import Malformed
 from schemas.limits import (
     CHARACTER_BYTES,
@@ -33,69 +33,107 @@ _FEW = 16
 _QUOTES = 2
 
 
-class Refused(NamedTuple):
+Members = list[Any]
+"""One member over all rows: the decoded value, None where null was sent, UNSET where nothing was."""
+
+
+class Refused(Enum):
     """Something is wrong with the body."""
 
+    REFUSED = 0
 
-REFUSED: Final = Refused()
+
+REFUSED: Final = Refused.REFUSED
+
+# Plain tuples: for a body of one record, giving names to the parts would cost as much as the checks.
+Whole = tuple[Values, int]
+"""Values without a gap, and the quotes around and inside them."""
+Outcome = Whole | Refused | None
+"""None: at least one row has no value."""
+Builder = Callable[[Variable, Members], Outcome]
+
+
+class Lists(NamedTuple):
+    """A decoded body, turned by 90 degrees."""
+
+    times: list[str]
+    members: list[Members]
+    """As `Plan.members` says."""
+
+
+class Plan(NamedTuple):
+    """What one version of an aspect type compiles to."""
+
+    variables: tuple[Variable, ...]
+    members: tuple[tuple[Variable, bool], ...]
+    """What each of `Lists.members` holds: the values of a variable, or (True) its quality codes."""
+    builders: tuple[Builder, ...]
+    """How a column of each variable is made."""
+    strict: Callable[[bytes], Lists]
+    lenient: Callable[[bytes], Lists]
+    """As `strict`, with strings left as strings wherever the type is not text."""
+    byte_rule_can_break: bool
+    """False: no record of the declared lengths reaches the limit of MS-04."""
 
 
 class Built(NamedTuple):
-    """The columns of a body, and the quotes that a body of exactly these members has."""
+    """The columns of a body, and what can be told of it on the way."""
 
     columns: Columns
     quotes: int
+    """How many a body of exactly these members has."""
+    first_ms: int
+    last_ms: int
 
 
-class _Cell(NamedTuple):
-    column: Column | None
-    quotes: int
-
-
-class _Whole(NamedTuple):
-    """Values without a gap, and the quotes around and inside them."""
-
-    values: Values
-    quotes: int
-
-
-_Outcome = _Whole | Refused | None
-"""None: at least one row has no value."""
+_Cell = tuple[Column | None, int]
+"""The column of a variable, and the quotes that its members have."""
 
 
 def build(plan: Plan, lists: Lists, *, merging: bool) -> Built | Refused:
     """Check and convert a decoded body; the window of time and the number of rows are the caller's."""
-    times = _times(lists.times)
-    if times is None:
+    span = _times(lists.times)
+    if span is None:
         return REFUSED
-    rows = len(times)
+    rows = len(lists.times)
     quotes = 2 * _QUOTES * rows  # "_time" and its value
     cells: dict[int, Column] = {}
     members = iter(lists.members)
-    for variable in plan.variables:
+    for variable, build_values in zip(plan.variables, plan.builders, strict=True):
         values = next(members)
-        cell = _cell(variable, values, next(members) if variable.quality_code else None, merging=merging)
-        if isinstance(cell, Refused):
+        codes = next(members) if variable.quality_code else None
+        cell = _cell(variable, build_values, values, codes, merging=merging)
+        if cell is REFUSED:
             return REFUSED
-        quotes += cell.quotes
-        if cell.column is not None:
-            cells[variable.id] = cell.column
-    columns = Columns(times, cells, np.ones(rows, np.bool_) if merging else None)
+        quotes += cell[1]
+        if cell[0] is not None:
+            cells[variable.id] = cell[0]
+    columns = Columns(span.times, cells, np.ones(rows, np.bool_) if merging else None)
     if plan.byte_rule_can_break and record_bytes(plan.variables, columns).max() > RECORD_BYTES_MAX:
         return REFUSED
-    return Built(columns, quotes)
+    return Built(columns, quotes, span.first_ms, span.last_ms)
 
 
-def _times(texts: list[str]) -> Ints | None:
-    if len(texts) > 1:
-        return parse_times(texts)
+class _Span(NamedTuple):
+    times: Ints
+    first_ms: int
+    last_ms: int
+
+
+def _times(texts: list[str]) -> _Span | None:
+    if len(texts) > _FEW:
+        times = parse_times(texts)
+        return None if times is None else _Span(times, int(times.min()), int(times.max()))
     try:
-        return np.array([parse_time(text) for text in texts], np.int64)
+        few = [parse_time(text) for text in texts]
     except Malformed:
         return None
+    return _Span(np.array(few, np.int64), min(few), max(few))
 
 
-def _cell(variable: Variable, values: Members, codes: Members | None, *, merging: bool) -> _Cell | Refused:
+def _cell(
+    variable: Variable, build_values: Builder, values: Members, codes: Members | None, *, merging: bool
+) -> _Cell | Refused:
     quality: Ints | None = None
     quotes = 0
     if codes is not None and codes.count(UNSET) < len(codes):
@@ -105,14 +143,14 @@ def _cell(variable: Variable, values: Members, codes: Members | None, *, merging
         quotes = _QUOTES * (len(codes) - codes.count(UNSET))
         quality = None if (quality == NO_QUALITY).all() else quality
     if values[0] is UNSET and values.count(UNSET) == len(values):
-        return _Cell(None, quotes) if quality is None else REFUSED
-    whole = _BUILDERS[variable.type](variable, values)
-    if isinstance(whole, _Whole):
-        return _Cell(Column(whole.values, None, None, quality), quotes + _QUOTES * len(values) + whole.quotes)
-    if isinstance(whole, Refused):
+        return (None, quotes) if quality is None else REFUSED
+    whole = build_values(variable, values)
+    if isinstance(whole, tuple):
+        return (Column(whole[0], None, None, quality), quotes + _QUOTES * len(values) + whole[1])
+    if whole is REFUSED:
         return REFUSED
     gaps = _with_gaps(variable, values, quality, merging=merging)
-    return REFUSED if isinstance(gaps, Refused) else _Cell(gaps.column, quotes + gaps.quotes)
+    return REFUSED if gaps is REFUSED else (gaps[0], quotes + gaps[1])
 
 
 def _with_gaps(
@@ -128,25 +166,21 @@ def _with_gaps(
     removed = np.array([value is None for value in values], np.bool_) if merging and nulls else None
     if not present.any():
         quotes += _QUOTES * values.count("")
-        return _Cell(
-            None if removed is None else Column(_nothing(variable, values), present, removed), quotes
-        )
+        return (None if removed is None else Column(_nothing(variable, values), present, removed), quotes)
     filler = "" if variable.type.is_text else values[flags.index(True)]
     filled = [value if flag else filler for value, flag in zip(values, flags, strict=True)]
-    whole = (
-        _encoded(variable, filled) if variable.type.is_text else _BUILDERS[variable.type](variable, filled)
-    )
-    if not isinstance(whole, _Whole):
+    whole = _encoded(variable, filled) if variable.type.is_text else BUILDERS[variable.type](variable, filled)
+    if not isinstance(whole, tuple):
         return REFUSED
-    if whole.quotes:  # strings: fillers stand in quotes that nobody sent
-        quotes += whole.quotes - _QUOTES * (unsent + nulls)
-    return _Cell(Column(whole.values, present, removed, quality), quotes)
+    if whole[1]:  # strings: fillers stand in quotes that nobody sent
+        quotes += whole[1] - _QUOTES * (unsent + nulls)
+    return (Column(whole[0], present, removed, quality), quotes)
 
 
 # One builder a type: the whole column, REFUSED, or None if a row has no value.
 
 
-def _doubles(_: Variable, values: Members) -> _Outcome:
+def _doubles(_: Variable, values: Members) -> Outcome:
     try:
         numbers = np.array(values, np.float64)
     except TypeError:
@@ -157,53 +191,60 @@ def _doubles(_: Variable, values: Members) -> _Outcome:
                 return None
             if not (DOUBLE_MAGNITUDE_MIN <= abs(value) < DOUBLE_MAGNITUDE_BELOW or value == 0.0):
                 return REFUSED
-        return _Whole(numbers, 0)
+        return (numbers, 0)
     magnitudes = np.abs(numbers)
     if magnitudes.min() >= DOUBLE_MAGNITUDE_MIN and magnitudes.max() < DOUBLE_MAGNITUDE_BELOW:
-        return _Whole(numbers, 0)
+        return (numbers, 0)
     if np.isnan(magnitudes).any():  # None became NaN; JSON has no NaN of its own
         return None
     lawful = (magnitudes >= DOUBLE_MAGNITUDE_MIN) & (magnitudes < DOUBLE_MAGNITUDE_BELOW) | (numbers == 0.0)
-    return _Whole(numbers, 0) if lawful.all() else REFUSED
+    return (numbers, 0) if lawful.all() else REFUSED
 
 
-def _integers(variable: Variable, values: Members) -> _Outcome:
+def _longs(_: Variable, values: Members) -> Outcome:
     try:
-        numbers = np.array(values, np.int64)
+        return (np.array(values, np.int64), 0)
     except TypeError:
         return None
     except OverflowError:
         return REFUSED
-    if variable.type is VariableType.INT:
-        least, most = (min(values), max(values)) if len(values) <= _FEW else (numbers.min(), numbers.max())
-        if least < INT_MIN or most > INT_MAX:
-            return REFUSED
-    return _Whole(numbers, 0)
 
 
-def _booleans(_: Variable, values: Members) -> _Outcome:
+def _ints(variable: Variable, values: Members) -> Outcome:
+    whole = _longs(variable, values)
+    if not isinstance(whole, tuple):
+        return whole
+    if len(values) <= _FEW:
+        least, most = min(values), max(values)
+    else:
+        assert isinstance(whole[0], np.ndarray)
+        least, most = int(whole[0].min()), int(whole[0].max())
+    return whole if least >= INT_MIN and most <= INT_MAX else REFUSED
+
+
+def _booleans(_: Variable, values: Members) -> Outcome:
     try:
-        return _Whole(np.frombuffer(bytes(values), np.bool_), 0)
+        return (np.frombuffer(bytes(values), np.bool_), 0)
     except TypeError:
         return None
 
 
-def _timestamps(_: Variable, values: Members) -> _Outcome:
+def _timestamps(_: Variable, values: Members) -> Outcome:
     try:
-        times = _times(values)
+        span = _times(values)
     except TypeError:
         return None
-    if times is None:
+    if span is None:
         return None if "" in values else REFUSED
-    return _Whole(times, _QUOTES * len(values))
+    return (span.times, _QUOTES * len(values))
 
 
-def _texts(variable: Variable, values: Members) -> _Outcome:
+def _texts(variable: Variable, values: Members) -> Outcome:
     whole = _encoded(variable, values)
-    return None if isinstance(whole, _Whole) and "" in values else whole
+    return None if isinstance(whole, tuple) and "" in values else whole
 
 
-def _encoded(variable: Variable, values: Members) -> _Outcome:
+def _encoded(variable: Variable, values: Members) -> Outcome:
     """Encode strings; empty ones may be among them."""
     try:
         joined = "".join(values)
@@ -219,13 +260,13 @@ def _encoded(variable: Variable, values: Members) -> _Outcome:
     long_ones = np.flatnonzero(np.diff(texts.offsets) > variable.characters_max)
     if any(characters_of(values[row]) > variable.characters_max for row in long_ones.tolist()):
         return REFUSED
-    return _Whole(texts, _QUOTES * len(values) + joined.count('"'))
+    return (texts, _QUOTES * len(values) + joined.count('"'))
 
 
-_BUILDERS: dict[VariableType, Callable[[Variable, Members], _Outcome]] = {
+BUILDERS: dict[VariableType, Builder] = {
     VariableType.BOOLEAN: _booleans,
-    VariableType.INT: _integers,
-    VariableType.LONG: _integers,
+    VariableType.INT: _ints,
+    VariableType.LONG: _longs,
     VariableType.DOUBLE: _doubles,
     VariableType.STRING: _texts,
     VariableType.BIG_STRING: _texts,

@@ -8,16 +8,14 @@ and know `_qc` only where it is declared. What a type cannot say is checked on t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from schemas.aspects import TIME_MEMBER, AspectType, Variable, VariableType
+from schemas.cells import BUILDERS, Lists, Plan
 from schemas.limits import DECODERS_KEPT_MAX
-
-Members = list[Any]
-"""One member over all rows: the decoded value, None where null was sent, UNSET where nothing was."""
 
 _STRICT: dict[VariableType, Any] = {
     VariableType.BOOLEAN: bool,
@@ -29,27 +27,6 @@ _STRICT: dict[VariableType, Any] = {
     VariableType.TIMESTAMP: str,
 }
 _STRICT_QUALITY: Any = int
-
-
-class Lists(NamedTuple):
-    """A decoded body, turned by 90 degrees."""
-
-    times: list[str]
-    members: list[Members]
-    """As `Plan.members` says."""
-
-
-class Plan(NamedTuple):
-    """What one version of an aspect type compiles to."""
-
-    variables: tuple[Variable, ...]
-    members: tuple[tuple[Variable, bool], ...]
-    """What each of `Lists.members` holds: the values of a variable, or (True) its quality codes."""
-    strict: Callable[[bytes], Lists]
-    lenient: Callable[[bytes], Lists]
-    """As `strict`, with strings left as strings wherever the type is not text."""
-    byte_rule_can_break: bool
-    """False: no record of the declared lengths reaches the limit of MS-04."""
 
 
 _plans: dict[tuple[str, str, int], Plan] = {}
@@ -72,6 +49,7 @@ def plan_of(aspect: AspectType, record_bytes_max: int) -> Plan:
 def _compiled(aspect: AspectType, record_bytes_max: int) -> Plan:
     return Plan(
         variables=aspect.variables,
+        builders=tuple(BUILDERS[variable.type] for variable in aspect.variables),
         members=tuple(
             (variable, is_quality)
             for variable in aspect.variables

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import UNSET
 
 from schemas.aspects import QUALITY_SUFFIX, TIME_MEMBER, Variable, VariableType
-from schemas.cells import characters_of
+from schemas.cells import Lists, Members, Plan, characters_of
 from schemas.codes import (
     INVALID_BODY,
     INVALID_TIME,
@@ -28,7 +28,6 @@ from schemas.codes import (
     UNKNOWN_VARIABLE,
     WRONG_TYPE,
 )
-from schemas.decoders import Lists, Members, Plan
 from schemas.errors import Malformed, Problem
 from schemas.limits import (
     CHARACTER_BYTES,
