@@ -10,11 +10,16 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hypothesis
 import pytest
 
 from runtime import cassandra_server, valkey_server
 from runtime.cassandra_server import CassandraServer
 from runtime.valkey_server import ValkeyServer
+
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("tests")
+"""The same examples on each run and machine; `make slow` searches with its own, printed, seed."""
 
 pytest.register_assert_rewrite("storage.testing", "storage.catalog_testing", "streams.testing")
 
