@@ -7,14 +7,13 @@ import pytest
 from api.identity.passwords import Passwords
 from api.identity.setup import Credentials, add_client, add_user, bootstrap, create_tenant
 from runtime.clock import ManualClock
-from storage.memory_catalog import MemoryCatalogStore
-from tests.api.doors import NOW_MS, bearer, running_door, token_of
+from tests.api.doors import NOW_MS, bearer, fresh_catalog, running_door, token_of
 
 
 @pytest.fixture
 async def service():
     """A running door with the tenants `acme` and `other`; `acme` has a device user `board`."""
-    catalog, clock, passwords = MemoryCatalogStore(), ManualClock(NOW_MS), Passwords(8)
+    catalog, clock, passwords = await fresh_catalog(), ManualClock(NOW_MS), Passwords(8)
     await bootstrap(catalog, passwords, NOW_MS, Credentials("acme", "acme-tech", "s3cret"))
     await create_tenant(catalog, "other", NOW_MS)
     await add_client(catalog, passwords, Credentials("other", "other-tech", "0ther"))

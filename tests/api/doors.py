@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 from types import SimpleNamespace
 
 import httpx
+import msgspec
+from joserfc.jwk import RSAKey
 
 from api.app import create_app
 from runtime.ports import DoorPolicy, Ports
+from storage.memory_catalog import MemoryCatalogStore
 
 NOW_MS = 1_767_225_600_000
 POLICY = DoorPolicy(password_memory_kib=8, signing_key_bits=2048)
@@ -23,6 +27,20 @@ def basic(client_id, secret):
 def bearer(token):
     """Give the header of a caller with this token."""
     return {"authorization": f"Bearer {token}"}
+
+
+@functools.cache
+def signing_key():
+    """Give the stored form of one token key: making a new one for each test takes longer than most tests."""
+    key = RSAKey.generate_key(2048)
+    return msgspec.json.encode({"pem": key.as_pem(private=True).decode(), "created_ms": NOW_MS})
+
+
+async def fresh_catalog():
+    """Give an empty catalogue that has its token key already."""
+    catalog = MemoryCatalogStore()
+    await catalog.create("core", "key", "token-000001", signing_key())
+    return catalog
 
 
 @contextlib.asynccontextmanager
