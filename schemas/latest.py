@@ -113,7 +113,7 @@ def _with_rows(latest: Latest, rows: Columns, position: int) -> Latest | None:
     cells = dict(latest.cells)
     for variable, cell in fresh.cells.items():
         old = cells.get(variable)
-        if old is None and not latest.complete and newest_ms is not None and cell.time_ms < newest_ms:
+        if old is None and not latest.complete and (newest_ms is None or cell.time_ms < newest_ms):
             continue  # An older slice, or an older row, may have a newer value of it.
         if old is None or cell.time_ms >= old.time_ms:
             cells[variable] = cell

@@ -114,9 +114,9 @@ class Writer:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until told to stop; then finish the turn, give back the leases and return."""
         keepers = [
-            asyncio.create_task(self._repeat(stop, self._keep_leases, self._rules.lease_s / 5)),
+            asyncio.create_task(self._repeat(stop, self.keep_leases, self._rules.lease_s / 5)),
             asyncio.create_task(self._repeat(stop, self._renew_limits, RENEW_LIMIT_S)),
-            asyncio.create_task(self._repeat(stop, self._tidy, POLL_S)),
+            asyncio.create_task(self._repeat(stop, self.tidy, POLL_S)),
         ]
         try:
             await self._repeat(stop, lambda: self.turn(stop), 0.0)
@@ -145,7 +145,8 @@ class Writer:
 
     # -- shards --------------------------------------------------------------------------------
 
-    async def _keep_leases(self) -> None:
+    async def keep_leases(self) -> None:
+        """Renew leases, take over what is ours, leave what is not."""
         _, lost = await self._leases.refresh()
         self._let_go(lost)
         for shard in self._leases.held & set(self._held):
@@ -309,7 +310,7 @@ class Writer:
 
     # -- what follows a turn -------------------------------------------------------------------
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
         """Trim, seal and purge what is due; each may be repeated or left out without harm."""
         now_s = self._clock.monotonic_s()
         while self._trims and self._trims[0][0] <= now_s:
