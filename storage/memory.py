@@ -28,6 +28,8 @@ class MemorySeriesStore(SeriesStore):
         self.shards: dict[int, ShardRow] = {}
         self.survived: dict[int, dict[int, int]] = {}
         self.closed = False
+        self.failure: Exception | None = None
+        """Set by a test: every call fails with it as the cause."""
 
     async def write_turn(self, turn: Turn) -> None:
         """Store slices, deltas and cursors."""
@@ -141,6 +143,8 @@ class MemorySeriesStore(SeriesStore):
     def _require_open(self) -> None:
         if self.closed:
             raise StoreUnavailable("the store is closed")
+        if self.failure is not None:
+            raise StoreUnavailable(str(self.failure)) from self.failure
 
 
 def _last(delta: Delta) -> int:

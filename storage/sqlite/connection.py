@@ -42,7 +42,7 @@ GROUP_JOBS_MAX = 128
 """Jobs a commit; bounds how much is repeated when one of them fails."""
 
 CHECKPOINT_PAGES = 1_024
-"""Pages of log after which a checkpoint starts: 16 MB."""
+"""Pages of new log after which a checkpoint starts: 16 MB."""
 
 WAL_PAGES_MAX = 16_384
 """Pages of log after which writers wait for a TRUNCATE: 256 MB."""
@@ -168,21 +168,27 @@ class Database:
         jobs = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_JOBS_MAX))]
         if not jobs:
             return  # an earlier call took ours along
-        self._commit(jobs)
-        if len(jobs) > 1 and any(job.error is not None for job in jobs):
+        assert self._checkpointer is not None
+        with self._checkpointer.gate:
+            self._commit_jobs(jobs)
+
+    def _commit_jobs(self, jobs: Sequence[_Write[object]]) -> None:
+        if not self._commit(jobs) and len(jobs) > 1:
             for job in jobs:
                 job.error = None
                 self._commit([job])
 
-    def _commit(self, jobs: Sequence[_Write[object]]) -> None:
+    def _commit(self, jobs: Sequence[_Write[object]]) -> bool:
+        """Commit jobs together; False if one of them failed, so that the others deserve another try."""
         assert self.writer is not None
-        committing = False
+        step = "begin"
         try:
             with translated(self.path):
                 self.writer.execute(STATEMENTS["begin"])
+                step = "jobs"
                 for job in jobs:
                     job.value = job.job(self.writer)
-                committing = True
+                step = "commit"
                 self.writer.execute(STATEMENTS["commit"])
         except Exception as error:  # noqa: BLE001  # carried over to the callers, who raise it
             with suppress(
@@ -190,7 +196,8 @@ class Database:
             ):  # some errors have undone it already; a closed connection has nothing to undo
                 self.writer.execute(STATEMENTS["rollback"])
             for job in jobs:
-                job.error = _unknown(error) if job.swap and committing else error
+                job.error = _unknown(error) if job.swap and step == "commit" else error
+        return step != "jobs"
 
 
 class Checkpointer:
@@ -199,8 +206,11 @@ class Checkpointer:
     def __init__(self, path: Path, writer: apsw.Connection) -> None:
         self._connection = apsw.Connection(str(path))
         self._connection.set_busy_timeout(CHECKPOINT_BUSY_MS)
-        self._connection.execute(STATEMENTS["tune_writer"])
+        _run(self._connection, "tune_writer")
         self._pages = 0
+        self._moved = 0
+        self.gate = threading.Lock()
+        """Held by a commit and by a TRUNCATE: SQLite's own waiting would starve the latter under load."""
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"checkpoint-{path.name}", daemon=True)
@@ -215,8 +225,10 @@ class Checkpointer:
         self._connection.close()
 
     def _committed(self, _connection: apsw.Connection, _schema: str, pages: int) -> int:
+        if pages < self._pages:
+            self._moved = 0  # the log began anew
         self._pages = pages
-        if pages >= CHECKPOINT_PAGES:
+        if pages - self._moved >= CHECKPOINT_PAGES or pages >= WAL_PAGES_MAX:
             self._wake.set()
         return apsw.SQLITE_OK
 
@@ -226,11 +238,15 @@ class Checkpointer:
             self._wake.clear()
             if self._stopping:
                 return
-            truncate = self._pages >= WAL_PAGES_MAX
-            mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
             # Readers in the way, a full disk: the next commit wakes us again, and sees errors of its own.
             with suppress(apsw.Error):
-                self._connection.wal_checkpoint(mode=mode)
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        _, self._moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        if self._pages >= WAL_PAGES_MAX:
+            with self.gate:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 @contextmanager
@@ -251,9 +267,7 @@ def _unknown(error: Exception) -> OutcomeUnknown:
 def _open_writer(path: Path, schema: Sequence[str], *, durable: bool) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_MS)
-    connection.execute(STATEMENTS["create"])
-    connection.execute(STATEMENTS["durable" if durable else "not_durable"])
-    connection.execute(STATEMENTS["tune_writer"])
+    _run(connection, "create", "durable" if durable else "not_durable", "tune_writer")
     try:
         if read_version(connection) != len(schema):  # a file that is up to date needs no lock
             connection.execute(STATEMENTS["begin"])
@@ -285,5 +299,11 @@ def read_version(connection: apsw.Connection) -> int:
 def _open_reader(path: Path) -> apsw.Connection:
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(BUSY_MS)
-    connection.execute(STATEMENTS["tune_reader"])
+    _run(connection, "tune_reader")
     return connection
+
+
+def _run(connection: apsw.Connection, *names: str) -> None:
+    """Run statements to their end; a cursor stops after the first statement that answers with a row."""
+    for name in names:
+        connection.execute(STATEMENTS[name]).fetchall()

@@ -1,1 +1,0 @@
-"""The contract suite of the storage port, shipped with it."""
