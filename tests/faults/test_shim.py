@@ -230,10 +230,18 @@ def test_the_shim_does_not_change_what_a_program_sees(root: Path, compiled: Path
             try: call()
             except OSError as error: print(error.errno, end=" ")
         print(os.path.getsize("f"), sorted(os.listdir(".")))
+        import ctypes
+        c = ctypes.CDLL(None, use_errno=True)
+        def kept(call, *arguments):
+            ctypes.set_errno(0); call(*arguments); return ctypes.get_errno()
+        print(kept(c.fsync, f), kept(c.fsync, d), kept(c.ftruncate, f, 5), kept(c.write, f, b"abc", 3),
+              kept(c.open, b"new", os.O_RDWR | os.O_CREAT, 0o600), kept(c.rename, b"new", b"old"),
+              kept(c.unlink, b"old"), kept(c.unlink, b"old"))
         """
     )
 
     def output(environment: dict[str, str]) -> str:
+        (root / "f").write_bytes(b"0123456789")
         done = subprocess.run(
             [sys.executable, "-c", script],
             cwd=root,

@@ -429,15 +429,15 @@ static void settle_folder(const char *folder) {
 /* ---- what is interposed ---- */
 
 static int opened(int at, const char *name, int flags, mode_t mode, bool plain) {
+    int entry = errno;
     bool changes = on() && (flags & (O_CREAT | O_TRUNC)) && !(flags & O_DIRECTORY), fresh = false;
     char path[PATH];
     struct stat status;
     if (changes) {
-        int kept = errno;
         changes = absolute(at, name, path) && wanted(path);
         fresh = changes && fstatat(at, name, &status, 0) != 0;
-        errno = kept;
     }
+    errno = entry;
     int asked = changes && !fresh ? flags & ~O_TRUNC : flags;
     int fd = plain ? REAL(open)(name, asked, mode) : REAL(openat)(at, name, asked, mode);
     forget(fd);
@@ -450,6 +450,7 @@ static int opened(int at, const char *name, int flags, mode_t mode, bool plain) 
         REAL(close)(fd);
         return -1;
     }
+    errno = entry;
     return fd;
 }
 
@@ -478,6 +479,7 @@ int dup3(int from, int to, int flags) { forget(to); return REAL(dup3)(from, to, 
 
 static ssize_t written(int fd, const struct iovec *parts, int count, off_t offset, bool placed) {
     struct stat status;
+    int entry = errno;
     File *file = lookup(fd, &status);
     if (!file) return placed ? REAL(pwritev)(fd, parts, count, offset) : REAL(writev)(fd, parts, count);
     acquire(&file->head->lock);
@@ -487,6 +489,7 @@ static ssize_t written(int fd, const struct iovec *parts, int count, off_t offse
     off_t at = placed ? offset : lseek(fd, 0, SEEK_CUR);
     if (fcntl(fd, F_GETFL) & O_APPEND) at = status.st_size;
     remember(file, (uint64_t)at, length, (uint64_t)status.st_size);
+    errno = entry;
     ssize_t result = placed ? REAL(pwritev)(fd, parts, count, offset) : REAL(writev)(fd, parts, count);
     int kept = errno;
     uint64_t through = file->head->end;
@@ -520,77 +523,93 @@ static void resized(File *file, int fd, uint64_t from, uint64_t upto) {
     remember(file, from, end > from ? end - from : 0, (uint64_t)status.st_size);
 }
 int ftruncate(int fd, off_t length) {
+    int entry = errno;
     struct stat status;
     File *file = lookup(fd, &status);
     if (!file) return REAL(ftruncate)(fd, length);
     acquire(&file->head->lock);
     resized(file, fd, (uint64_t)length, UINT64_MAX);
-    int result = REAL(ftruncate)(fd, length);
+    errno = entry;
+    int result = REAL(ftruncate)(fd, length), kept = errno;
     pthread_mutex_unlock(&file->head->lock);
+    errno = kept;
     return result;
 }
 int ftruncate64(int fd, off64_t length) { return ftruncate(fd, length); }
 int fallocate(int fd, int mode, off_t offset, off_t length) {
+    int entry = errno;
     struct stat status;
     File *file = lookup(fd, &status);
     if (!file) return REAL(fallocate)(fd, mode, offset, length);
     acquire(&file->head->lock);
     resized(file, fd, (uint64_t)offset, mode & ~FALLOC_FL_KEEP_SIZE ? (uint64_t)(offset + length) : 0);
-    int result = REAL(fallocate)(fd, mode, offset, length);
+    errno = entry;
+    int result = REAL(fallocate)(fd, mode, offset, length), kept = errno;
     pthread_mutex_unlock(&file->head->lock);
+    errno = kept;
     return result;
 }
 int fallocate64(int fd, int mode, off64_t offset, off64_t length) { return fallocate(fd, mode, offset, length); }
 int posix_fallocate(int fd, off_t offset, off_t length) {
+    int entry = errno;
     struct stat status;
     File *file = lookup(fd, &status);
     if (!file) return REAL(posix_fallocate)(fd, offset, length);
     acquire(&file->head->lock);
     resized(file, fd, 0, 0);
-    int result = REAL(posix_fallocate)(fd, offset, length);
+    errno = entry;
+    int result = REAL(posix_fallocate)(fd, offset, length), kept = errno;
     pthread_mutex_unlock(&file->head->lock);
+    errno = kept;
     return result;
 }
 int posix_fallocate64(int fd, off64_t offset, off64_t length) { return posix_fallocate(fd, offset, length); }
 
 static int synced(int fd, int (*sync)(int)) {
+    int entry = errno;
     struct stat status;
     char name[64], path[PATH_MAX];
     File *file = lookup(fd, &status);
     if (!file && on() && !fstat(fd, &status)) { /* a directory, or a file opened for reading only */
-        int kept = errno;
         snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
         ssize_t length = readlink(name, path, sizeof path - 1);
         if (length > 0) path[length] = 0;
         if (length > 0 && S_ISDIR(status.st_mode)) {
-            int result = sync(fd);
+            errno = entry;
+            int result = sync(fd), kept = errno;
             if (!result) settle_folder(path);
+            errno = kept;
             return result;
         }
         if (length > 0 && S_ISREG(status.st_mode) && wanted(path)) file = file_of(status.st_dev, status.st_ino, fd, path);
-        errno = kept;
     }
+    errno = entry;
     if (!file) return sync(fd);
     acquire(&file->head->lock);
     uint64_t through = file->head->end;
     bool mapped = file->head->map_end > file->head->map_begin;
     pthread_mutex_unlock(&file->head->lock);
-    int result = sync(fd);
-    if (result) return result;
+    errno = entry;
+    if (sync(fd)) return -1;
     if (mapped) snapshot(file);
     clear(file, through);
     settle_entry(&status);
+    errno = entry; /* some callers take a changed errno for a failure, whatever the result says */
     return 0;
 }
 int fsync(int fd) { return synced(fd, REAL(fsync)); }
 int fdatasync(int fd) { return synced(fd, REAL(fdatasync)); }
 
 void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset) {
+    int entry = errno;
     struct stat status;
     bool candidate = (protection & PROT_WRITE) && (flags & MAP_TYPE) != MAP_PRIVATE && !(flags & MAP_ANONYMOUS);
     File *file = candidate ? lookup(fd, &status) : NULL;
+    errno = entry;
     void *address = REAL(mmap)(hint, length, protection, flags, fd, offset);
-    if (file && address != MAP_FAILED) note_map(file, address, length, (uint64_t)offset);
+    if (!file || address == MAP_FAILED) return address;
+    note_map(file, address, length, (uint64_t)offset);
+    errno = entry;
     return address;
 }
 void *mmap64(void *hint, size_t length, int protection, int flags, int fd, off64_t offset) {
@@ -607,6 +626,7 @@ int munmap(void *address, size_t length) {
     return REAL(munmap)(address, length);
 }
 int msync(void *address, size_t length, int flags) {
+    int entry = errno;
     Map found = {0};
     char *first = address;
     pthread_mutex_lock(&table);
@@ -621,16 +641,19 @@ int msync(void *address, size_t length, int flags) {
     uint64_t through = found.file->head->end;
     copy_pages(found.file, first, found.offset + skip, length < rest ? length : rest);
     pthread_mutex_unlock(&found.file->head->lock);
-    int result = REAL(msync)(address, length, flags);
+    errno = entry;
+    int result = REAL(msync)(address, length, flags), kept = errno;
     if (!result) {
         clear(found.file, through);
         if (!fstat(found.file->read, &status)) settle_entry(&status);
     }
+    errno = kept;
     return result;
 }
 
 static int moved(int from_at, const char *from, int to_at, const char *to, unsigned flags, bool plain) {
     char old[PATH], new[PATH];
+    int entry = errno;
     struct stat status, there;
     bool known = on() && absolute(from_at, from, old) && absolute(to_at, to, new) && wanted(new) &&
                  !fstatat(from_at, from, &status, AT_SYMLINK_NOFOLLOW);
@@ -639,6 +662,7 @@ static int moved(int from_at, const char *from, int to_at, const char *to, unsig
         uint32_t grave = !fstatat(to_at, to, &there, AT_SYMLINK_NOFOLLOW) && S_ISREG(there.st_mode) ? bury(new) : 0;
         op = note_change('r', old, new, grave, &status);
     }
+    errno = entry;
     int result = plain ? REAL(rename)(from, to) : REAL(renameat2)(from_at, from, to_at, to, flags), kept = errno;
     if (result && op) {
         acquire(&dirs->lock);
@@ -663,13 +687,13 @@ static DirOp *unlinking(int at, const char *name) {
     return grave ? note_change('u', path, "", grave, &status) : NULL;
 }
 static int unlinked(int result, DirOp *op) {
-    int kept = errno;
+    int after = errno;
     if (result && op) {
         acquire(&dirs->lock);
         settle(op);
         pthread_mutex_unlock(&dirs->lock);
     }
-    errno = kept;
+    errno = after;
     return result;
 }
 int unlink(const char *name) {
@@ -679,10 +703,14 @@ int unlink(const char *name) {
     return unlinked(REAL(unlink)(name), op);
 }
 int unlinkat(int at, const char *name, int flags) {
+    int kept = errno;
     DirOp *op = flags & AT_REMOVEDIR ? NULL : unlinking(at, name);
+    errno = kept;
     return unlinked(REAL(unlinkat)(at, name, flags), op);
 }
 int remove(const char *name) {
+    int kept = errno;
     DirOp *op = unlinking(AT_FDCWD, name);
+    errno = kept;
     return unlinked(REAL(remove)(name), op);
 }
