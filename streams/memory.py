@@ -1,1 +1,348 @@
-"""The memory adapter of the stream port, single process."""
+"""The memory adapter of the stream port: the same promises in one process, for tests and demonstrations.
+
+The clock is injected. `restart`, `wipe`, `save`, `restore`, `stop` and `start` are not of the port: they do
+to this "server" what operators and accidents do to a real one. It shares no rule with the Valkey scripts, so
+that each checks the other through the contract (`streams.testing`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from bisect import bisect_right, insort
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from schemas.errors import StreamUnavailable
+from schemas.ids import SeriesId
+from streams.port import (
+    DEFAULT_CAPS,
+    Admission,
+    Admitted,
+    Applied,
+    Caps,
+    DeadLetter,
+    Entry,
+    Idempotency,
+    RecordStream,
+    Refusal,
+    ShardState,
+    Tail,
+)
+
+
+@dataclass(slots=True)
+class Remembered:
+    """The first answer to an idempotency key."""
+
+    payload_hash: bytes
+    admitted: Admitted
+    until_us: int
+
+
+@dataclass(slots=True)
+class Shard:
+    """What the server holds of one shard."""
+
+    positions: list[int] = field(default_factory=list)
+    """Of the entries, ascending."""
+    entries: dict[int, Entry] = field(default_factory=dict)
+    last: int = 0
+    limit: int | None = None
+    proved: str | None = None
+    incarnation: int | None = None
+    applied: int | None = None
+    """None: nobody ever proved the shard, or it was wiped."""
+    blind: int = 0
+    """Chains from below this are not known: `applied` was there and was taken back."""
+    trimmed: int = 0
+    tail: dict[SeriesId, int] = field(default_factory=dict)
+    latest: dict[SeriesId, bytes] = field(default_factory=dict)
+    keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
+    lease: tuple[str, int] | None = None
+    dead: dict[int, DeadLetter] = field(default_factory=dict)
+    backlog_bytes: int = 0
+    """Of bodies above `applied`."""
+
+    def after(self, position: int) -> list[Entry]:
+        """Give the entries above a position, ascending."""
+        return [self.entries[each] for each in self.positions[bisect_right(self.positions, position) :]]
+
+
+class MemoryRecordStream(RecordStream):
+    """Shards in dictionaries; one instance is server and connection at once."""
+
+    def __init__(self, time_us: Callable[[], int], *, caps: Caps = DEFAULT_CAPS) -> None:
+        """Take positions and ages from `time_us`, microseconds since 1970."""
+        self._time_us = time_us
+        self._caps = caps
+        self._starts = 1
+        self._running = True
+        self._closed = False
+        self._shards: dict[int, Shard] = {}
+        self._writers: dict[str, int] = {}
+        self._arrival = asyncio.Event()
+
+    # -- what happens to servers ---------------------------------------------------------------
+
+    def restart(self) -> None:
+        """Become another process that has all entries and marks of the one before."""
+        self._starts += 1
+        self._running = True
+
+    def stop(self) -> None:
+        """Be gone: every call fails until `start` or `restart`."""
+        self._running = False
+
+    def start(self) -> None:
+        """Answer again, as the same process (a mended network)."""
+        self._running = True
+
+    def wipe(self) -> None:
+        """Lose everything but the process (FLUSHALL)."""
+        self._shards.clear()
+        self._writers.clear()
+
+    def save(self) -> dict[int, Shard]:
+        """Copy everything, for `restore`."""
+        return copy.deepcopy(self._shards)
+
+    def restore(self, saved: Mapping[int, Shard]) -> None:
+        """Become another process with an older state: a backup, or a replica that lagged."""
+        self._shards = copy.deepcopy(dict(saved))
+        self.restart()
+
+    def shard(self, number: int) -> Shard:
+        """Give a shard as it is inside; `StreamUnavailable` while the server is gone."""
+        if self._closed or not self._running:
+            cause = ConnectionRefusedError("the memory stream is stopped")
+            raise StreamUnavailable("the stream server is not available") from cause
+        return self._shards.setdefault(number, Shard())
+
+    @property
+    def run_id(self) -> str:
+        """Name the process."""
+        return f"memory-{self._starts}"
+
+    # -- the port ------------------------------------------------------------------------------
+
+    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal]:
+        """Append each on its own: one answer for each, in order."""
+        answers = [self._admit(admission, self.shard(admission.shard)) for admission in admissions]
+        self._arrival.set()
+        return answers
+
+    def _admit(self, admission: Admission, shard: Shard) -> Admitted | Refusal:
+        if not self._is_proved(shard) or shard.limit is None or shard.incarnation is None:
+            return Refusal.NOT_PROVED
+        once = admission.idempotency
+        now_us = self._time_us()
+        known = self._known(shard, once, now_us)
+        if known is not None and once is not None:
+            same = known.payload_hash == once.payload_hash
+            return replace(known.admitted, repeated=True) if same else Refusal.KEY_REUSED
+        position = max(shard.last + 1, now_us)
+        if position >= shard.limit:
+            return Refusal.LIMIT
+        if shard.backlog_bytes + len(admission.body) > self._caps.backlog_bytes_max:
+            return Refusal.BACKLOG
+        if once is not None and _keys_held(shard, once.tenant, now_us) >= self._caps.keys_max:
+            return Refusal.KEYS_CAP
+        shard.positions.append(position)
+        shard.entries[position] = Entry(position, shard.tail.get(admission.series, 0), admission.body)
+        shard.last = position
+        shard.backlog_bytes += len(admission.body)
+        shard.tail[admission.series] = position
+        admitted = Admitted(shard.incarnation, position)
+        if once is not None:
+            until_us = now_us + self._caps.keys_ttl_ms * 1000
+            shard.keys[once.tenant, once.key] = Remembered(once.payload_hash, admitted, until_us)
+        return admitted
+
+    def _is_proved(self, shard: Shard) -> bool:
+        return shard.proved == self.run_id
+
+    @staticmethod
+    def _known(shard: Shard, once: Idempotency | None, now_us: int) -> Remembered | None:
+        known = None if once is None else shard.keys.get((once.tenant, once.key))
+        return known if known is not None and known.until_us > now_us else None
+
+    async def read(
+        self, after: Mapping[int, int], *, bytes_max: int, wait_ms: int = 0
+    ) -> dict[int, list[Entry]]:
+        """Read on from a position for each shard, ascending, about `bytes_max` a shard."""
+        self._arrival.clear()
+        found = self._read_on(after, bytes_max)
+        if found or wait_ms <= 0 or not after:
+            return found
+        try:
+            async with asyncio.timeout(wait_ms / 1000):
+                while not found:
+                    await self._arrival.wait()
+                    self._arrival.clear()
+                    found = self._read_on(after, bytes_max)
+        except TimeoutError:
+            return {}
+        return found
+
+    def _read_on(self, after: Mapping[int, int], bytes_max: int) -> dict[int, list[Entry]]:
+        pages = {shard: _page(self.shard(shard).after(after[shard]), bytes_max) for shard in after}
+        return {shard: page for shard, page in pages.items() if page}
+
+    async def read_entry(self, shard: int, position: int) -> Entry | None:
+        """Read one entry by its position; None if it is not (or no longer) there."""
+        return self.shard(shard).entries.get(position)
+
+    async def read_tail(self, shard: int, series: SeriesId) -> Tail:
+        """Fetch applied, the latest cache and the chain of a series."""
+        held = self.shard(shard)
+        latest = held.latest.get(series) if self._is_proved(held) else None
+        if held.applied is None or held.blind > held.applied:
+            return Tail(held.applied or 0, latest, None)
+        return Tail(held.applied, latest, self._chain(held, series, held.applied))
+
+    def _chain(self, shard: Shard, series: SeriesId, applied: int) -> list[Entry] | None:
+        chain: list[Entry] = []
+        position = shard.tail.get(series, 0)
+        while position > applied:
+            entry = shard.entries.get(position)
+            if entry is None or entry.previous >= position:
+                return None
+            chain.append(entry)
+            position = entry.previous
+        size = sum(len(entry.body) for entry in chain)
+        if len(chain) > self._caps.chain_entries_max or size > self._caps.chain_bytes_max:
+            return None
+        return chain[::-1]
+
+    async def report_applied(self, shard: int, applied: Applied) -> bool:
+        """Raise `applied`, drop tail fields ≤ it, store latest caches."""
+        held = self.shard(shard)
+        if not self._is_proved(held) or held.applied is None:
+            return False
+        if applied.position < held.applied:
+            return True
+        held.applied = applied.position
+        held.backlog_bytes = sum(len(entry.body) for entry in held.after(applied.position))
+        held.tail = {series: newest for series, newest in held.tail.items() if newest > applied.position}
+        for series, content in applied.latest.items():
+            if content is None:
+                held.latest.pop(series, None)
+            else:
+                held.latest[series] = content
+        return True
+
+    async def trim(self, shard: int, upto: int) -> None:
+        """Remove entries with position ≤ upto (never above `applied`) and set `trimmed`."""
+        held = self.shard(shard)
+        count = bisect_right(held.positions, min(upto, held.applied or 0))
+        if count:
+            held.trimmed = max(held.trimmed, held.positions[count - 1])
+        for position in held.positions[:count]:
+            del held.entries[position]
+        del held.positions[:count]
+
+    async def read_state(self, shard: int) -> ShardState:
+        """Read the marks of a shard, and which server process this is."""
+        held = self.shard(shard)
+        return ShardState(
+            run_id=self.run_id,
+            time_us=self._time_us(),
+            last_found=max(held.last, *held.positions[-1:], 0),
+            applied=held.applied or 0,
+            trimmed=held.trimmed,
+            limit=held.limit,
+            proved=held.proved,
+            incarnation=held.incarnation,
+            backlog_bytes=held.backlog_bytes,
+        )
+
+    async def prove(
+        self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int
+    ) -> bool:
+        """Open the shard for admission on this server process; False if it is not ours to open."""
+        held = self.shard(shard)
+        if run_id != self.run_id or (held.incarnation or 0) > incarnation:
+            return False
+        if held.applied != applied:
+            held.latest.clear()
+            if (held.applied or 0) > applied:
+                held.blind = max(held.blind, held.applied or 0)
+        held.last = max(held.last, last, *held.positions[-1:])
+        held.limit, held.incarnation, held.applied, held.proved = limit, incarnation, applied, run_id
+        return await self.report_applied(shard, Applied(applied))
+
+    async def renew_limit(self, shard: int, limit: int) -> bool:
+        """Raise the limit of a proved shard (never lower it)."""
+        held = self.shard(shard)
+        if not self._is_proved(held) or held.limit is None:
+            return False
+        held.limit = max(held.limit, limit)
+        return True
+
+    async def acquire_lease(self, shard: int, owner: str, ttl_ms: int) -> bool:
+        """Take or keep the lease of a shard; False while another owner holds it."""
+        held = self.shard(shard)
+        now_us = self._time_us()
+        if held.lease is not None and held.lease[0] != owner and held.lease[1] > now_us:
+            return False
+        held.lease = (owner, now_us + ttl_ms * 1000)
+        return True
+
+    async def release_lease(self, shard: int, owner: str) -> None:
+        """Give the lease back if it is the owner's."""
+        held = self.shard(shard)
+        if held.lease is not None and held.lease[0] == owner:
+            held.lease = None
+
+    async def join(self, owner: str, ttl_ms: int) -> list[str]:
+        """Say that this writer lives for another `ttl_ms`, and list all that do, itself included."""
+        self.shard(0)
+        now_us = self._time_us()
+        self._writers[owner] = now_us + ttl_ms * 1000
+        self._writers = {name: until for name, until in self._writers.items() if until > now_us}
+        return sorted(self._writers)
+
+    async def leave(self, owner: str) -> None:
+        """Say that this writer ends; unknown ones are ignored."""
+        self.shard(0)
+        self._writers.pop(owner, None)
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep a dead letter; the same (shard, position) twice is one."""
+        self.shard(letter.shard).dead.setdefault(letter.position, letter)
+
+    async def dead_letters(self, shard: int) -> list[DeadLetter]:
+        """List the dead letters of a shard, ascending."""
+        return [letter for _, letter in sorted(self.shard(shard).dead.items())]
+
+    async def discard(self, shard: int, position: int) -> bool:
+        """Forget a dead letter; False if there is none."""
+        return self.shard(shard).dead.pop(position, None) is not None
+
+    async def close(self) -> None:
+        """Answer no more; twice is harmless."""
+        self._closed = True
+
+
+def put_raw(shard: Shard, entry: Entry) -> None:
+    """Put an entry where no admission would: for tests of what must be survived."""
+    insort(shard.positions, entry.position)
+    shard.entries[entry.position] = entry
+    shard.last = max(shard.last, entry.position)
+
+
+def _keys_held(shard: Shard, tenant: str, now_us: int) -> int:
+    shard.keys = {name: answer for name, answer in shard.keys.items() if answer.until_us > now_us}
+    return sum(1 for owner, _ in shard.keys if owner == tenant)
+
+
+def _page(entries: Sequence[Entry], bytes_max: int) -> list[Entry]:
+    page: list[Entry] = []
+    room = bytes_max
+    for entry in entries:
+        if room <= 0:
+            break
+        page.append(entry)
+        room -= len(entry.body)
+    return page

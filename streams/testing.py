@@ -1,1 +1,0 @@
-"""The contract suite of the stream port, shipped with it."""

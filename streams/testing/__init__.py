@@ -1,0 +1,20 @@
+"""The contract suites of the stream and job ports, shipped with them.
+
+An adapter's test subclasses a contract, gives the fixtures named there, and overrides no test. Adapters are
+judged by what a back door finds, not only by their own answers.
+"""
+
+from streams.testing.admission import AdmissionContract
+from streams.testing.faults import FaultContract
+from streams.testing.marks import MarkContract
+from streams.testing.setting import CAPS, BackDoor
+from streams.testing.tails import TailContract
+
+__all__ = ["CAPS", "BackDoor", "RecordStreamContract"]
+
+
+class RecordStreamContract(AdmissionContract, MarkContract, TailContract, FaultContract):
+    """Everything that a `RecordStream` promises.
+
+    Fixtures to give: `stream` (an empty, unproved one with `CAPS`) and `door` (its `BackDoor`).
+    """
