@@ -247,7 +247,7 @@ def check_location(location: Location) -> list[Problem]:
 
 
 def _check_static_values(values: Sequence[StaticValue], at: str) -> list[Problem]:
-    message = f"A static value has 1 to {DEFAULT_VALUE_CHARACTERS_MAX} characters; leave it out or send null for none."
+    message = f"A static value has 1 to {DEFAULT_VALUE_CHARACTERS_MAX} characters, or is null."
     return [
         _problem(f"{at}/{place}/value", message)
         for place, value in enumerate(values)
