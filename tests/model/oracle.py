@@ -1,0 +1,78 @@
+"""What must come out: entries applied one after the other to a plain dict, and the judge who compares.
+
+Shares no code with the simulator or with the storage functions, so that neither can agree with itself.
+"""
+
+from __future__ import annotations
+
+from tests.model.program import Entry
+
+Row = dict[str, int]
+State = dict[int, Row]
+Latest = dict[str, tuple[int, int]]
+"""Variable → (time, value) of its newest value."""
+
+
+class Violation(AssertionError):
+    """A program ended in, or showed, something that serial execution in position order never gives."""
+
+
+def applied(state: State, entry: Entry) -> State:
+    """Give the state after one more entry."""
+    after = {time: dict(row) for time, row in state.items()}
+    if entry.kind == "put":
+        after[entry.start] = {name: value for name, value in entry.cells if value is not None}
+    elif entry.kind == "patch":
+        row = after.setdefault(entry.start, {})
+        for name, value in entry.cells:
+            if value is None:
+                row.pop(name, None)
+            else:
+                row[name] = value
+    elif entry.kind == "clear":
+        for time in range(entry.start, entry.end):
+            after.pop(time, None)
+    elif entry.kind == "attach":
+        after.update({time: dict(cells) for time, cells in entry.rows})
+    return after
+
+
+def latest_of(state: State) -> Latest:
+    """Give the newest value of each variable that has one."""
+    return {name: (time, value) for time in sorted(state) for name, value in state[time].items()}
+
+
+class Judge:
+    """Knows every admitted entry and the serial state after each."""
+
+    def __init__(self) -> None:
+        """Begin with no entry and the empty state."""
+        self.states: list[State] = [{}]
+        self.entries: list[Entry] = []
+
+    @property
+    def admitted(self) -> int:
+        """Give the newest position."""
+        return len(self.entries)
+
+    def admit(self, entry: Entry) -> int:
+        """Take note of an acknowledged entry; its position."""
+        self.entries.append(entry)
+        self.states.append(applied(self.states[-1], entry))
+        return self.admitted
+
+    def check_state(self, who: str, state: State, low: int, high: int | None = None) -> None:
+        """Demand the serial state of one position in low … high, whole: a read is atomic (design 4.15)."""
+        high = self.admitted if high is None else high
+        if state not in self.states[low : high + 1]:
+            message = f"{who} sees {state}; serial states {low} … {high}: {self.states[low : high + 1]}"
+            raise Violation(message)
+
+    def check_latest(self, who: str, latest: Latest) -> None:
+        """Demand the newest values after the newest entry: acknowledged is readable (design 4.17)."""
+        expected = latest_of(self.states[-1])
+        if latest != expected:
+            message = (
+                f"{who} sees the latest values {latest}; after {self.admitted} entries they are {expected}"
+            )
+            raise Violation(message)

@@ -1,0 +1,26 @@
+"""The programs of `pinned.toml`: for each rule, interleavings that go wrong without it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.model.program import Step, parse
+
+
+class Pinned(NamedTuple):
+    """One program, the rule that it needs, and what happens without it."""
+
+    rule: str
+    story: str
+    program: tuple[Step, ...]
+
+
+def _read() -> tuple[Pinned, ...]:
+    with Path(__file__).with_suffix(".toml").open("rb") as file:
+        cases = tomllib.load(file)["program"]
+    return tuple(Pinned(case["rule"], case["story"], tuple(parse(case["steps"]))) for case in cases)
+
+
+PINNED = _read()

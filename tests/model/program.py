@@ -1,0 +1,99 @@
+"""Programs of the storage model: one step a line, `actor action arguments`; an interleaving is data.
+
+    door put 0 x=1 y=2      a row that replaces: absent variables are gone
+    door patch 0 x=5 y=-    a row that merges: absent variables stay, `-` takes one away
+    door clear 0 3          rows with 0 ≤ time < 3 are deleted
+    door other              an entry of another series of the shard
+    J stage 2 x=9           import job J writes a block that only J names
+    J attach · J finish     the job's blocks become an entry · the job stops naming them
+    A start                 a writer comes up (or comes back with nothing in memory)
+    A take 3                it reads the next entries and folds them into deltas
+    A write                 it stores the next of those deltas
+    A advance [2]           it stores the cursor (of all it stored, or of a part)
+    A fill                  it reads the newest values out of the store, for the latest cache
+    A report                it tells the stream server: applied, latest cache
+    A seal · A page 2       it fixes W and reads the head · it reads two more deltas of the slice
+    A build                 it reads the other deltas and writes blocks
+    A swap [late]           it swaps the head (late: the answer is lost, the swap may apply later)
+    A resolve               it looks whether its lost swap was applied
+    R tail · R head         a reader fetches the unapplied tail (optional) · then the head
+    R page 2 · R answer     it reads two deltas · it reads the rest and answers
+    L latest                a reader asks for the newest value of each variable
+    P blocks · P jobs · P deltas · P head   the purger lists blocks · and looks who names them
+    P drop                  it deletes the deltas ≤ W and the blocks that nobody named
+    store deliver           the oldest lost swap reaches the store now
+    stream trim             applied entries leave the stream
+    time pass               the grace goes by
+
+A step that cannot be done now has no effect, so any part of a program is a program and it can be
+shrunk by leaving steps out. The simulator and the real storage functions run the same programs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+TIMES = 4
+"""Rows have the times 0 … 3 …"""
+
+VARIABLES = ("x", "y")
+"""… and these variables, integers or None."""
+
+
+class Step(NamedTuple):
+    """One step of one actor."""
+
+    actor: str
+    action: str
+    arguments: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return " ".join((self.actor, self.action, *self.arguments))
+
+    def number(self, default: int) -> int:
+        """Read the first argument as a count, a time or a position."""
+        return int(self.arguments[0]) if self.arguments else default
+
+
+def parse(text: str) -> list[Step]:
+    """Read a program; blank lines and `# …` are for people."""
+    lines = (line.split("#")[0].split() for line in text.splitlines())
+    return [Step(words[0], words[1], tuple(words[2:])) for words in lines if words]
+
+
+def written(program: Iterable[Step]) -> str:
+    """Write a program, one step a line."""
+    return "\n".join(str(step) for step in program)
+
+
+class Entry(NamedTuple):
+    """What an admitted entry does to the series of the model."""
+
+    kind: str
+    """put, patch, clear, attach or other."""
+    start: int = 0
+    """Time of the row, or begin of the cleared range."""
+    end: int = 0
+    """End of the cleared range (not in it)."""
+    cells: tuple[tuple[str, int | None], ...] = ()
+    """Variables of a put or patch; None takes the value away."""
+    blocks: tuple[str, ...] = ()
+    """Blocks of an attach …"""
+    rows: tuple[tuple[int, tuple[tuple[str, int], ...]], ...] = ()
+    """… and the rows in them, for the oracle."""
+
+
+def cells_of(words: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
+    """Read `x=1 y=-`."""
+    pairs = (word.split("=") for word in words)
+    return tuple((name, None if value == "-" else int(value)) for name, value in pairs)
+
+
+def entry_of(step: Step) -> Entry:
+    """Read what a step of the door admits."""
+    if step.action == "clear":
+        return Entry("clear", int(step.arguments[0]), int(step.arguments[1]))
+    if step.action == "other":
+        return Entry("other")
+    return Entry(step.action, int(step.arguments[0]), cells=cells_of(step.arguments[1:]))

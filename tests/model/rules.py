@@ -1,0 +1,57 @@
+"""The rules of design 4 as switches: all on is the design, one off goes wrong (`pinned.py`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which rules hold. The first thirteen are the design's list, the others were found by this model."""
+
+    key: bool = True
+    """4.1: the key of a delta is (last, first); off: `last` alone, so a narrow one replaces a wide one."""
+    cursor: bool = True
+    """3.6: a writer reads on from a cursor; off: a consumer group hands entries out, each is acknowledged."""
+    cut: bool = True
+    """4.5: a delta is cut before and after each clear and attach; off: all rows of a turn are one delta."""
+    order: bool = True
+    """4.5: deltas of a series and slice are written in position order; off: the newest first."""
+    w_before_reading: bool = True
+    """4.6: W is fixed before the first read of a seal; off: after the last."""
+    w_filter: bool = True
+    """4.4: deltas ≤ W are ignored, whoever wrote them and whenever; off: whatever is there counts."""
+    grace: bool = True
+    """4.7: purge at least the grace after the compare-and-set, reads give up before; off: at once, never."""
+    compare_and_set: bool = True
+    """4.3: a head is changed by compare-and-set on its version; off: by a plain write."""
+    cursor_maximum: bool = True
+    """4, stream and store: a late write of an older cursor loses; off: it wins."""
+    delayed_compare_and_set: bool = True
+    """4.6: a lost swap is repeated until a version above shows; off: one look decides, then own blocks go."""
+    attach_in_purge: bool = True
+    """4.7: blocks named by a delta > W or by an unfinished job stay; off: only a head's names count."""
+    latest_removal: bool = True
+    """4.12: a clear, an attach or a row that removes a cached value drops the latest cache; off: it stays."""
+    tail_order: bool = True
+    """4.17: chain entries are sorted in by (last, first), those ≤ W ignored; off: they are laid on top."""
+
+    names_in_order: bool = True
+    """The purger lists blocks, then looks at jobs, deltas, head: the way that a block's name travels."""
+    job_until_applied: bool = True
+    """An import job names its blocks until its attach is applied, not only acknowledged."""
+    start_at_applied: bool = True
+    """A writer starts at min(cursor, stream's applied): else the latest cache misses the difference."""
+    cache_keeps_position: bool = True
+    """A dropped latest cache keeps its position: else a late older one takes the empty place."""
+
+
+DESIGN = Rules()
+"""Everything on."""
+
+NAMES = tuple(field.name for field in fields(Rules))
+
+
+def without(name: str) -> Rules:
+    """Switch one rule off."""
+    return replace(DESIGN, **{name: False})
