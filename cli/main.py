@@ -18,6 +18,7 @@ from runtime.settings import SettingsError
 
 if TYPE_CHECKING:
     from client import Client
+    from runtime.settings import Settings
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -42,6 +43,82 @@ class _Group(click.RichGroup):
 @click.version_option(package_name="aspectstore")
 def main() -> None:
     """An open, self-hosted, multi-tenant time-series service for industrial assets."""
+
+
+_SERVICE_OPTIONS = (
+    click.option("--data", metavar="DIR", help="Folder of everything that the embedded parts keep."),
+    click.option(
+        "--listen", metavar="HOST:PORT", help="Address of the door; a busy port: the next free one."
+    ),
+    click.option("--store", metavar="STORE", help="sqlite, or cassandra://HOST:PORT/KEYSPACE."),
+    click.option("--stream", metavar="STREAM", help="embedded, or redis://HOST:PORT, or unix:///PATH."),
+    click.option("--durability", type=click.Choice(["always", "everysec"]), help="What acknowledged means."),
+    click.option(
+        "--profile", type=click.Choice(["open", "strict"]), help="Limits of a tenant without own ones."
+    ),
+)
+
+
+def _with_service_options(command: Any) -> Any:
+    for option in reversed(_SERVICE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    from runtime.settings import load as load_settings  # noqa: PLC0415
+
+    return load_settings(os.environ, options)
+
+
+@main.command()
+@_with_service_options
+def serve(**options: Any) -> None:
+    """Run everything in the foreground: stream server, doors, writers, job workers.
+
+    Each option is also a variable, such as ASPECTSTORE_DATA, and a line of aspectstore.toml; there are more
+    (docs/reference/settings.md). SIGTERM or Ctrl-C ends it in order.
+    """
+    from cli import serving  # noqa: PLC0415
+
+    serving.serve(_settings(options))
+
+
+@main.command()
+@_with_service_options
+def door(**options: Any) -> None:
+    """Run only doors, on a stream server and a store that run elsewhere."""
+    from cli import serving  # noqa: PLC0415
+
+    serving.become("cli.door", settings=_settings(options))
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["writer", "jobs"]), default="writer")
+@_with_service_options
+def worker(kind: str, **options: Any) -> None:
+    """Run one writer, or one worker for jobs, on a stream server and a store that run elsewhere."""
+    from cli import serving  # noqa: PLC0415
+
+    serving.become("workers.main", kind, settings=_settings(options))
+
+
+@main.command()
+@_with_service_options
+def init(**options: Any) -> None:
+    """Make the schema, the first tenant and its technical user; harmless where they are there."""
+    from cli import serving  # noqa: PLC0415
+
+    serving.initialise(_settings(options))
+
+
+@main.command()
+def status() -> None:
+    """Say how a running service is; exit code 1 if it is not well."""
+    from cli import serving  # noqa: PLC0415
+
+    with _client() as client:
+        sys.exit(0 if serving.print_status(client) else 1)
 
 
 def _client() -> Client:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from cli.complaints import Complaint
 
@@ -24,7 +24,7 @@ DELIMITERS = ",;\t|"
 
 
 def _gzip(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb")
+    return cast("IO[bytes]", gzip.open(path, "rb"))  # typeshed gives it no common type
 
 
 OPENERS: dict[bytes, Callable[[Path], IO[bytes]]] = {

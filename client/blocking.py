@@ -18,6 +18,7 @@ from client.models import (
     AspectType,
     Asset,
     AssetType,
+    Health,
     MultiPut,
     Page,
     Pair,
@@ -75,8 +76,8 @@ class Client:
         with self._token_lock:  # many threads that start together fetch one token
             return self._drive(self._session.token())
 
-    def health(self) -> dict[str, object]:
-        """Ask how the service is."""
+    def health(self) -> Health:
+        """Ask how the service is; its parts are shown to those who may see them."""
         return self.call(calls.health())
 
     def create_aspect_type(self, aspect_type_id: str, name: str, variables: Sequence[Variable]) -> AspectType:

@@ -20,6 +20,7 @@ from client.models import (
     AspectType,
     Asset,
     AssetType,
+    Health,
     MultiPut,
     Page,
     Pair,
@@ -39,6 +40,7 @@ MODEL = "/api/assetmanagement/v3"
 TOKEN = "/oauth/token"  # noqa: S105  # a path
 
 JSON = "application/json"
+HEALTH_DOWN = 503
 LIST_PAGE = 1000
 """Things a page of a list: few round trips, answers of about a megabyte."""
 
@@ -75,6 +77,8 @@ class Call(Generic[T]):
     repeatable: bool = True
     """False: if the connection breaks after sending, nobody knows whether it was done twice."""
     authorised: bool = True
+    refusals: bool = True
+    """False: `read` looks at every status itself, and nothing is repeated."""
 
 
 def decode(response: Response, shape: type[T]) -> T:
@@ -122,9 +126,16 @@ def fetch_token(client: str, secret: str) -> Call[Token]:
     return Call(request, lambda response: decode(response, Token), authorised=False)
 
 
-def health() -> Call[dict[str, object]]:
-    """Ask how the service is; the parts are shown to holders of a token only."""
-    return Call(Request("GET", "/health"), lambda response: decode(response, dict[str, object]))
+def health() -> Call[Health]:
+    """Ask how the service is; the parts are shown to holders of a token with the scope only."""
+
+    def read(response: Response) -> Health:
+        if response.status == HEALTH_DOWN:
+            return decode(response, Health)
+        raise_refusal(response)
+        return decode(response, Health)
+
+    return Call(Request("GET", "/health"), read, refusals=False)
 
 
 def create_aspect_type(aspect_type_id: str, name: str, variables: Sequence[Variable]) -> Call[AspectType]:

@@ -133,3 +133,10 @@ class Token(Struct, frozen=True):
 
     access_token: str
     expires_in: float
+
+
+class Health(Struct, frozen=True):
+    """How the service is: `UP` or `DOWN`, and its parts where we may see them."""
+
+    status: str
+    parts: dict[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from client.models import (
     AspectType,
     Asset,
     AssetType,
+    Health,
     MultiPut,
     Page,
     Pair,
@@ -75,8 +76,8 @@ class AsyncClient:
         async with self._token_lock:  # many threads that start together fetch one token
             return await self._drive(self._session.token())
 
-    async def health(self) -> dict[str, object]:
-        """Ask how the service is."""
+    async def health(self) -> Health:
+        """Ask how the service is; its parts are shown to those who may see them."""
         return await self.call(calls.health())
 
     async def create_aspect_type(

@@ -66,7 +66,8 @@ class Session:
     def perform(self, call: Call[T]) -> Steps[T]:
         """Do one call: with a token, repeated where that is right, and read."""
         response = yield from self._authorised(call)
-        calls.raise_refusal(response)
+        if call.refusals:
+            calls.raise_refusal(response)
         return call.read(response)
 
     def token(self) -> Steps[str]:
@@ -80,28 +81,29 @@ class Session:
 
     def _authorised(self, call: Call[T]) -> Steps[Response]:
         if not (call.authorised and self.has_credentials):
-            return (yield from self._repeated(call.request, repeatable=call.repeatable))
+            return (yield from self._repeated(call, call.request))
         token = yield from self.token()
-        response = yield from self._repeated(_with_token(call.request, token), repeatable=call.repeatable)
+        response = yield from self._repeated(call, _with_token(call.request, token))
         if response.status != 401:
             return response
         self._token = ""  # revoked, or signed with a key that is gone: one new token, then it counts
         token = yield from self.token()
-        return (yield from self._repeated(_with_token(call.request, token), repeatable=call.repeatable))
+        return (yield from self._repeated(call, _with_token(call.request, token)))
 
-    def _repeated(self, request: Request, *, repeatable: bool) -> Steps[Response]:
+    def _repeated(self, call: Call[T], request: Request) -> Steps[Response]:
         waited, pause = 0.0, WAIT_FIRST_S
         for attempt in range(1, ATTEMPTS + 1):
             seconds = pause
             try:
                 response = yield Send(request)
             except CannotConnect:
-                if not repeatable or attempt == ATTEMPTS or waited + seconds > WAIT_TOTAL_S:
+                if not call.repeatable or attempt == ATTEMPTS or waited + seconds > WAIT_TOTAL_S:
                     raise
             else:
                 assert response is not None, "a Send is answered with a response"
                 seconds = max(pause, calls.retry_after(response) or 0.0)
-                if response.status not in REPEATED or attempt == ATTEMPTS or waited + seconds > WAIT_TOTAL_S:
+                spent = attempt == ATTEMPTS or waited + seconds > WAIT_TOTAL_S
+                if response.status not in REPEATED or not call.refusals or spent:
                     return response
             yield Wait(seconds)
             waited += seconds

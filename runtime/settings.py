@@ -65,6 +65,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "sqlite"
     store_user: Annotated[str, _field("", "User name for Cassandra; empty: no authentication.")] = ""
     store_password: Annotated[str, _secret("Password for Cassandra.")] = ""
+    store_replicas: Annotated[
+        int,
+        _field("copies", "Copies of a row, when a Cassandra keyspace is made; 3 in production.", ge=1, le=9),
+    ] = 1
     stream: Annotated[
         str,
         _secret(
@@ -81,6 +85,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = "open"
     bootstrap: Annotated[
         str, _secret("`TENANT:CLIENT:SECRET` of a technical user with all scopes, made at the first start.")
+    ] = ""
+    public_url: Annotated[
+        str, _field("", "Origin that clients use, for links; empty: taken from each request's Host header.")
     ] = ""
     doors: Annotated[int, _field("processes", "Door processes that share the port.", ge=1, le=64)] = 1
     writers: Annotated[
@@ -151,6 +158,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def address(self) -> tuple[str, int]:
         """Give host and port of the door."""
         return parse_listen(self.listen)
+
+    @property
+    def secrets(self) -> list[str]:
+        """List every secret value, for the log to mask."""
+        values = msgspec.structs.asdict(self)
+        given = [str(values[name]) for name in values if name in _metas() and is_secret(name)]
+        last_part = self.bootstrap.split(":", 2)[-1]
+        return [text for text in (*given, last_part) if text not in {"", "embedded"}]
 
     @property
     def cassandra(self) -> CassandraAddress | None:

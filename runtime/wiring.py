@@ -1,1 +1,94 @@
-"""Settings to adapters: the one module that names an adapter."""
+"""Settings to adapters: the one module that names an adapter.
+
+Adapters are imported where they are chosen, so that a door on SQLite never loads Cassandra's driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runtime.clock import SystemClock
+from runtime.ports import DoorPolicy, Ports
+from runtime.settings import Settings, SettingsError
+from storage.port import CatalogStore, SeriesStore
+from streams.port import DEFAULT_CAPS, RecordStream
+
+if TYPE_CHECKING:
+    from storage.cassandra.session import Address
+
+SERIES_FILE = "series.db"
+CATALOG_FILE = "catalog.db"
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, writes_series: bool) -> AsyncIterator[Ports]:
+    """Open every port for the time of the block; only a writer may write series.
+
+    Raises Unavailable where a store cannot be opened; the stream is met at its first call.
+    """
+    async with AsyncExitStack() as stack:
+        series = await open_series(settings, writable=writes_series)
+        stack.push_async_callback(series.close)
+        catalog = await open_catalog(settings)
+        stack.push_async_callback(catalog.close)
+        stream = open_stream(settings)
+        stack.push_async_callback(stream.close)
+        policy = DoorPolicy(profile=settings.profile, public_url=settings.public_url)
+        yield Ports(stream, series, catalog, SystemClock(), policy)
+
+
+async def open_series(settings: Settings, *, writable: bool) -> SeriesStore:
+    """Open the series store, bringing its schema up to date."""
+    if settings.cassandra is None:
+        from storage.sqlite.series import SqliteSeriesStore  # noqa: PLC0415
+
+        return await SqliteSeriesStore.open(settings.folder / SERIES_FILE, writable=writable)
+    from storage.cassandra.series import CassandraSeriesStore  # noqa: PLC0415
+
+    store = await CassandraSeriesStore.open(_cassandra(settings))
+    if settings.durability == "always":
+        try:
+            await store.check_durability()
+        except BaseException:
+            await store.close()
+            raise
+    return store
+
+
+async def open_catalog(settings: Settings) -> CatalogStore:
+    """Open the catalogue, bringing its schema up to date."""
+    if settings.cassandra is None:
+        from storage.sqlite.catalog import SqliteCatalogStore  # noqa: PLC0415
+
+        return await SqliteCatalogStore.open(settings.folder / CATALOG_FILE)
+    from storage.cassandra.catalog import CassandraCatalogStore  # noqa: PLC0415
+
+    return await CassandraCatalogStore.open(_cassandra(settings))
+
+
+def open_stream(settings: Settings) -> RecordStream:
+    """Name the stream server; `embedded` must have become an address by now (`runtime.supervisor`)."""
+    from streams.valkey import ValkeyRecordStream  # noqa: PLC0415
+
+    if settings.stream == "embedded":
+        raise SettingsError("one process alone needs a stream server: set ASPECTSTORE_STREAM to its address")
+    caps = replace(DEFAULT_CAPS, backlog_bytes_max=settings.backlog_bytes_max)
+    return ValkeyRecordStream(settings.stream, caps=caps)
+
+
+def _cassandra(settings: Settings) -> Address:
+    from storage.cassandra.session import Address  # noqa: PLC0415
+
+    place = settings.cassandra
+    assert place is not None
+    return Address(
+        place.hosts,
+        place.port,
+        place.keyspace,
+        replicas=settings.store_replicas,
+        username=settings.store_user or None,
+        password=settings.store_password or None,
+    )

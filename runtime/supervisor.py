@@ -1,0 +1,272 @@
+"""`serve`: everything that the settings need as one foreground process tree.
+
+Start: the data folder's lock, the private stream server if it is embedded, then doors, writers and job
+workers beside one another; one `ready` line when the door answers and every shard takes records.
+A part that ends is started again, later each time it ends soon. SIGTERM and Ctrl-C end the parts in the
+order doors, writers, jobs, stream server, so that what was acknowledged is also stored; a second one
+kills. A killed supervisor takes its parts along (`lifeline`), and the lock, which every part inherits,
+is free only when the last one is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from runtime import lifeline
+from runtime.places import POLL_S, CannotServe, lock_folder, reserve_port
+from runtime.server_process import ServerFailed
+from runtime.settings import PREFIX, Settings
+from runtime.valkey_server import ValkeyServer, missing
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+IDLE_S = 1.0
+"""While nothing is awaited: a signal or the end of a child wakes at once."""
+BACKOFF_FIRST_S = 0.1
+BACKOFF_MAX_S = 10.0
+STEADY_S = 30.0
+"""A part that ran this long starts again at once when it ends."""
+READY_S = 120.0
+"""A log of gigabytes is read before the stream server answers."""
+HEALTH_TIMEOUT_S = 2.0
+BAD_SETTINGS = 2
+"""Exit code of a part that cannot start with these settings, however often it tries."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One child process that is kept running."""
+
+    name: str
+    command: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    pause_s: float = 0.0
+    due_s: float = 0.0
+
+    def running(self) -> bool:
+        """Tell whether the child lives."""
+        return self.process is not None and self.process.poll() is None
+
+
+@dataclass(slots=True)
+class Signals:
+    """What was asked of us, and a way to wait for it."""
+
+    asked: int = 0
+    """How often an end was asked for."""
+    pipe: tuple[int, int] = field(default_factory=os.pipe)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until a signal comes, a child's end included, or the time is over."""
+        if select.select([self.pipe[0]], [], [], seconds)[0]:
+            os.read(self.pipe[0], 4096)
+
+    @contextmanager
+    def caught(self) -> Iterator[Signals]:
+        """Catch SIGTERM, SIGINT and SIGCHLD for the time of the block."""
+        os.set_blocking(self.pipe[1], False)
+        before = {number: signal.getsignal(number) for number in (*_ENDS, signal.SIGCHLD)}
+        woken = signal.set_wakeup_fd(self.pipe[1], warn_on_full_buffer=False)
+        for number in _ENDS:
+            signal.signal(number, lambda *_: self._count())
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        try:
+            yield self
+        finally:
+            signal.set_wakeup_fd(woken)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            for end in self.pipe:
+                os.close(end)
+
+    def _count(self) -> None:
+        self.asked += 1
+
+
+_ENDS = (signal.SIGTERM, signal.SIGINT)
+
+
+def module(name: str, *arguments: str) -> list[str]:
+    """Give the command that runs one of our modules, whatever lies in the present folder."""
+    return [sys.executable, "-P", "-m", name, *arguments]
+
+
+def commands(settings: Settings) -> dict[str, list[str]]:
+    """Give the commands of every part, in the order in which they end."""
+    doors = {"doors": module("cli.door")}
+    writers = {f"writer-{number}": module("workers.main", "writer") for number in range(settings.writers)}
+    jobs = {f"jobs-{number}": module("workers.main", "jobs") for number in range(settings.job_workers)}
+    return doors | writers | jobs
+
+
+class Supervisor:
+    """One running service."""
+
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], writers_ready: Callable[[Settings], bool]
+    ) -> None:
+        """Take the settings, where to say what a person should know, and how to ask the shards."""
+        self._settings = settings
+        self._say = say
+        self._writers_ready = writers_ready
+        self._signals = Signals()
+        self._stream: ValkeyServer | None = None
+        self._parts: list[Part] = []
+        self._environ: Mapping[str, str] = {}
+        self._lock = -1
+
+    def run(self) -> None:
+        """Serve until told to end; CannotServe says why it could not."""
+        with ExitStack() as stack:
+            self._lock = lock_folder(self._settings.folder)
+            stack.callback(os.close, self._lock)
+            stack.enter_context(self._signals.caught())
+            host, wanted = self._settings.address
+            holder, port = reserve_port(host, wanted)
+            stack.enter_context(holder)
+            if wanted not in {0, port}:
+                self._say(f"port {wanted} is busy; using {port}")
+            stack.callback(self._end)
+            self._begin(host, port)
+            if self._await_ready(host, port):
+                shown = f"[{host}]" if ":" in host else host
+                self._say(f"ready http://{shown}:{port}")
+                while not self._signals.asked:
+                    self._tend()
+                    self._signals.wait(self._next_look())
+
+    def _begin(self, host: str, port: int) -> None:
+        shown = f"[{host}]" if ":" in host else host
+        settings = self._settings.changed(listen=f"{shown}:{port}", data=str(self._settings.folder))
+        if settings.stream == "embedded":
+            settings = settings.changed(stream=self._start_stream())
+        metrics = settings.folder / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)
+        metrics.mkdir(mode=0o700)
+        others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        self._environ = others | settings.to_environ() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+        self._settings = settings
+        self._parts = [Part(name, command) for name, command in commands(settings).items()]
+        for part in self._parts:
+            self._start(part)
+
+    def _start_stream(self) -> str:
+        lacking = missing()
+        if lacking:
+            raise CannotServe(lacking)
+        folder = self._settings.folder / "stream"
+        self._stream = ValkeyServer(folder, appendfsync=self._settings.durability)
+        try:
+            self._stream.start()
+        except ServerFailed as error:
+            raise CannotServe(str(error)) from None
+        return self._stream.url
+
+    def _start(self, part: Part) -> None:
+        part.started_s = time.monotonic()
+        part.process = subprocess.Popen(  # noqa: S603  # our own interpreter and modules
+            part.command,
+            stdin=subprocess.DEVNULL,
+            env=self._environ,
+            pass_fds=(self._lock,),
+            process_group=0,  # Ctrl-C is for us, who end the parts in order
+            preexec_fn=lifeline.death_signal(),  # noqa: PLW1509  # one system call, libc loaded before
+        )
+
+    def _await_ready(self, host: str, port: int) -> bool:
+        """Wait until door and shards work; False if an end was asked for meanwhile."""
+        deadline = time.monotonic() + READY_S
+        while not self._signals.asked:
+            if answers(host, port) and self._writers_ready(self._settings):
+                return True
+            for part in self._parts:
+                if part.process is not None and part.process.poll() == BAD_SETTINGS:
+                    raise CannotServe(f"{part.name} cannot start; its reason stands above")
+            if time.monotonic() > deadline:
+                raise CannotServe(f"not ready within {READY_S:.0f} s; the log above says why")
+            self._tend()
+            self._signals.wait(POLL_S)
+        return False
+
+    def _next_look(self) -> float:
+        dues = [part.due_s for part in self._parts if part.process is None]
+        return max(0.0, min(dues) - time.monotonic()) if dues else IDLE_S
+
+    def _tend(self) -> None:
+        """Start again what has ended."""
+        if self._stream is not None and not self._stream.running():
+            self._log.error("part_ended", part="stream server")
+            try:
+                self._stream.start()
+            except ServerFailed as error:
+                self._log.error("part_not_started", part="stream server", reason=str(error))
+                self._signals.wait(BACKOFF_FIRST_S)
+        now = time.monotonic()
+        for part in self._parts:
+            if part.process is not None and not part.running():
+                soon = now - part.started_s < STEADY_S
+                part.pause_s = min(max(2 * part.pause_s, BACKOFF_FIRST_S), BACKOFF_MAX_S) if soon else 0.0
+                part.due_s = now + part.pause_s
+                code = part.process.returncode
+                part.process = None
+                self._log.error("part_ended", part=part.name, exit_code=code, again_in_s=part.pause_s)
+            if part.process is None and now >= part.due_s:
+                self._start(part)
+
+    def _end(self) -> None:
+        """End every part in order: what was acknowledged is stored before the stream server goes."""
+        for group in ("doors", "writer", "jobs"):
+            self._end_group([part for part in self._parts if part.name.startswith(group)])
+        if self._stream is not None:
+            self._stream.stop()
+
+    def _end_group(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            if part.process is not None and part.running():
+                part.process.send_signal(signal.SIGTERM)
+                part.process.send_signal(signal.SIGCONT)  # a paused process does not see SIGTERM
+        deadline = time.monotonic() + self._settings.drain_s
+        asked = self._signals.asked
+        while any(part.running() for part in parts):
+            if time.monotonic() > deadline or self._signals.asked > max(asked, 1):
+                for part in parts:
+                    if part.process is not None:
+                        part.process.kill()
+                        part.process.wait()
+                return
+            self._signals.wait(POLL_S)
+
+    @property
+    def _log(self) -> FilteringBoundLogger:
+        """Give the log; loaded when there is something to say, so that starting is not held up."""
+        from runtime import logs  # noqa: PLC0415
+
+        logs.configure(self._settings.log_level, hidden=self._settings.secrets)
+        import structlog  # noqa: PLC0415
+
+        log: FilteringBoundLogger = structlog.get_logger("supervisor")
+        return log
+
+
+def answers(host: str, port: int) -> bool:
+    """Tell whether the door says that it is well (`/health` is 200)."""
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # asked, not listened on
+    try:
+        with socket.create_connection((target, port), HEALTH_TIMEOUT_S) as connection:
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(64).startswith(b"HTTP/1.1 200 ")
+    except OSError:
+        return False
