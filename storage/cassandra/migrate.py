@@ -15,6 +15,8 @@ import string
 from collections.abc import Mapping
 from importlib import resources
 
+from cassandra import InvalidRequest
+
 from schemas.errors import StoreUnavailable
 from storage.cassandra.session import Session
 from storage.statements import load
@@ -28,12 +30,15 @@ LOCK_POLL_S = 0.2
 LOCK_TRIES_MAX = 750
 """150 s: longer than a lock lives that nobody gives back."""
 
+BOOTSTRAP_TRIES_MAX = 50
+"""10 s: a busy node takes seconds for a schema change."""
+
 DURABLE_SYNCS = ("batch", "group")
 """Commit-log modes that acknowledge a write only when it is on the disk."""
 
 
 async def migrate(session: Session) -> None:
-    """Make the session's keyspace if it is missing, use it, and apply the schema files it has not seen.
+    """Make the session's keyspace if it is missing and apply the schema files it has not seen.
 
     Raises StoreUnavailable if an applied file was changed since, or the nodes do not agree.
     """
@@ -42,15 +47,7 @@ async def migrate(session: Session) -> None:
         raise StoreUnavailable(
             f"{keyspace!r} cannot name a keyspace: lowercase letters, digits and _, at most 48"
         )
-    if keyspace not in session.cluster.metadata.keyspaces:
-        text = string.Template(STATEMENTS["create_keyspace"].text)
-        await session.execute(text.substitute(keyspace=keyspace, replicas=int(session.address.replicas)))
-        await session.agree()
-    await session.use(keyspace)
-    for table in ("create_migrations", "create_migration_lock"):
-        await session.execute(STATEMENTS[table].text)
-    await session.agree()
-    await session.prepare({name: STATEMENTS[name] for name in PREPARED})
+    await _bootstrap(session, keyspace)
     files = schema_files()
     if await _missing(session, files):
         await _apply_locked(session, files)
@@ -89,6 +86,30 @@ def checksum(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()
 
 
+async def _bootstrap(session: Session, keyspace: str) -> None:
+    """Make the keyspace and the two tables of this module, if they are missing.
+
+    Where another process makes them in the same moment, IF NOT EXISTS can return before the node uses
+    what it says exists; the statement after it is then refused, and all of it tried again.
+    """
+    text = string.Template(STATEMENTS["create_keyspace"].text)
+    create = text.substitute(keyspace=keyspace, replicas=int(session.address.replicas))
+    for attempt in range(BOOTSTRAP_TRIES_MAX):
+        try:
+            if keyspace not in session.cluster.metadata.keyspaces:
+                await session.execute(create)
+            for table in ("create_migrations", "create_migration_lock"):
+                await session.execute(STATEMENTS[table].text, keyspace=keyspace)
+            await session.agree()
+            await session.prepare({name: STATEMENTS[name] for name in PREPARED})
+        except StoreUnavailable as error:
+            if attempt + 1 == BOOTSTRAP_TRIES_MAX or not isinstance(error.__cause__, InvalidRequest):
+                raise
+            await asyncio.sleep(LOCK_POLL_S)
+        else:
+            return
+
+
 async def _missing(session: Session, files: Mapping[str, str]) -> list[str]:
     """Name the files that were not applied; refuse one that was changed since."""
     applied: dict[str, str] = dict(await session.rows("read_migrations", serial=False))
@@ -112,7 +133,7 @@ async def _apply_locked(session: Session, files: Mapping[str, str]) -> None:
     try:
         for name in await _missing(session, files):
             for text in statements_of(files[name]):
-                await session.execute(text)
+                await session.execute(text, keyspace=session.address.keyspace)
             await session.agree()
             await session.swap("note_migration", name, checksum(files[name]))
     finally:

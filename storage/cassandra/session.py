@@ -145,7 +145,7 @@ class Session:
 
     @classmethod
     async def open(cls, address: Address, *, timeout_s: float = TIMEOUT_S) -> Session:
-        """Connect, without a keyspace yet. Raises StoreUnavailable where nobody answers."""
+        """Connect; the keyspace may not be there yet. Raises StoreUnavailable where nobody answers."""
         cluster = _cluster(address, timeout_s)
         try:
             driver = await asyncio.to_thread(cluster.connect)
@@ -155,20 +155,14 @@ class Session:
             raise StoreUnavailable(f"no Cassandra answers at {hosts}: {error}") from error
         return cls(cluster, driver, address)
 
-    async def use(self, keyspace: str) -> None:
-        """Make a keyspace the one that statements without a name of their own mean."""
-        try:
-            await asyncio.to_thread(self.driver.set_keyspace, keyspace)
-        except SUBMIT_ERRORS as error:
-            raise translated(error, conditional=False) from error
-
     async def prepare(
         self, statements: Mapping[str, Statement], page_rows: Mapping[str, int] | None = None
     ) -> None:
         """Prepare statements under their names; `page_rows` bounds a page where rows may be large."""
+        keyspace = self.address.keyspace  # sent along; a USE would make the server warn at each statement
         for name, statement in statements.items():
             try:
-                prepared = await asyncio.to_thread(self.driver.prepare, statement.text)
+                prepared = await asyncio.to_thread(self.driver.prepare, statement.text, keyspace=keyspace)
             except SUBMIT_ERRORS as error:
                 raise translated(error, conditional=False) from error
             prepared.is_idempotent = not statement.conditional
@@ -212,9 +206,14 @@ class Session:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def execute(self, text: str, host: object | None = None) -> list[Row]:
-        """Run a text that cannot be prepared: a schema change, a question to one node's own tables."""
-        statement = SimpleStatement(text, is_idempotent=True)
+    async def execute(
+        self, text: str, *, keyspace: str | None = None, host: object | None = None
+    ) -> list[Row]:
+        """Run a text that cannot be prepared: a schema change, a question to one node's own tables.
+
+        `keyspace` is what names without one mean; `host` is the node that answers.
+        """
+        statement = SimpleStatement(text, is_idempotent=True, keyspace=keyspace)
         rows, _ = await self._send(statement, WRITE, 0, host=host)
         return rows
 

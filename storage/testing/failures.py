@@ -87,7 +87,7 @@ class TenantContract:
 class FailureContract:
     """Errors come out as ours."""
 
-    def test_the_table_of_calls_is_complete(self) -> None:
+    async def test_the_table_of_calls_is_complete(self) -> None:
         """A method that is added to the port is added to the tests of its errors."""
         assert set(EVERY_METHOD) == set(SeriesStore.__abstractmethods__) - {"close"}
 
