@@ -42,7 +42,7 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
 
     Nothing is read before the application starts (`lifespan`, or `Door.running` in tests).
     """
-    index = CatalogIndex(ports.catalog)
+    index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile)
     services = Services(ports, IdentityService(ports, index.is_active), index)
     litestar = Litestar(
         route_handlers=[*ROUTES, *routes],

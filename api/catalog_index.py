@@ -1,29 +1,223 @@
-"""Every tenant's catalogue in the door's memory, kept current by the change log (design 4, catalogue)."""
+"""Every tenant's catalogue in the door's memory, kept current by the change log (design 4, catalogue).
+
+Built at the start, refreshed from the log each tick and at once after the door's own writes. A line of
+the log announces a version; the named document is read until that version, or a later one, is seen, or
+until the line is older than the overlap and its change can no longer come about.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
 import msgspec
 
-from schemas.ids import CORE, TenantId
+from api.tenant_index import Kept, TenantIndex
+from runtime.ports import Clock
+from schemas.aspects import AspectType
+from schemas.assets import Asset, AssetType
+from schemas.errors import NotFound
+from schemas.ids import CORE, SeriesId, TenantId
+from schemas.limits import PROFILES, Profile
 from schemas.tenants import Tenant
-from storage.port import CatalogStore
+from storage.port import CatalogStore, Change, Document
+
+ASPECT_TYPE: Final = "aspecttype"
+ASSET_TYPE: Final = "assettype"
+ASSET: Final = "asset"
+TENANT: Final = "tenant"
+
+OPEN_LINE_S: Final = 15.0
+"""How long a line is looked after whose change has not been seen: longer than the log's overlap of 10 s."""
+
+FOLLOWED: Final = frozenset({TENANT, ASPECT_TYPE, ASSET_TYPE, ASSET, "key", "client", "user"})
+"""Kinds whose changes matter to a door; refresh tokens change too often to be read by all."""
+
+LOADED_AT_ONCE: Final = 16
+"""Tenants whose documents are listed side by side at the start."""
+
+REBUILD_AFTER_S: Final = 3_600.0
+"""The log keeps a day; a door that slept for an hour reads everything anew."""
 
 
 class CatalogIndex:
-    """Stub of the index: tenants only."""
+    """All tenants; one for each door, used on its event loop only."""
 
-    def __init__(self, catalog: CatalogStore) -> None:
+    def __init__(self, catalog: CatalogStore, clock: Clock, default_profile: str = "open") -> None:
+        """Take the catalogue, a clock and the profile of tenants that name none; `load` before use."""
         self._catalog = catalog
+        self._clock = clock
+        self._default_profile = default_profile
         self._tenants: dict[str, Tenant] = {}
+        self._parts: dict[str, TenantIndex] = {}
+        self._after: str | None = None
+        self._refreshed_s = 0.0
+        self._open_lines: dict[Change, float] = {}
+        self._settled: dict[Change, float] = {}
+        self._refreshing = asyncio.Lock()
+
+    # Feeding.
 
     async def load(self) -> None:
-        for document in await self._catalog.list(CORE, "tenant"):
-            self._tenants[document.id] = msgspec.json.decode(document.body, type=Tenant)
+        """Read the whole catalogue."""
+        # First the log's position: what changes during the listing is then read once more.
+        lines = await self._catalog.changes(None)
+        self._after = max((line.sequence for line in lines), default=None)
+        self._open_lines = {line: self._clock.monotonic_s() for line in lines}
+        self._settled = {}
+        documents = await self._catalog.list(CORE, TENANT)
+        tenants = {document.id: _decode(document, Tenant) for document in documents}
+        names = list(tenants)
+        parts: dict[str, TenantIndex] = {}
+        for place in range(0, len(names), LOADED_AT_ONCE):
+            chunk = names[place : place + LOADED_AT_ONCE]
+            parts.update(zip(chunk, await asyncio.gather(*map(self._load_part, chunk)), strict=True))
+        self._tenants, self._parts = tenants, parts
+        self._refreshed_s = self._clock.monotonic_s()
 
     async def refresh(self) -> set[str]:
-        await self.load()
-        return set()
+        """Take in what the log announces; give the kinds that it named and that were not known yet."""
+        async with self._refreshing:
+            return await self._refresh(self._clock.monotonic_s())
+
+    async def _refresh(self, now_s: float) -> set[str]:
+        if now_s > self._refreshed_s + REBUILD_AFTER_S:
+            await self.load()
+            return set(FOLLOWED)
+        for line in await self._catalog.changes(self._after):
+            self._after = max(self._after or "", line.sequence)
+            if line.kind in FOLLOWED and line not in self._settled:
+                self._open_lines.setdefault(line, now_s)
+        touched = set()
+        for line, seen_s in list(self._open_lines.items()):
+            if await self._follow(line):
+                touched.add(line.kind)
+                self._settle(line, now_s)
+            elif now_s > seen_s + OPEN_LINE_S:
+                self._settle(line, now_s)
+        self._settled = {line: at_s for line, at_s in self._settled.items() if now_s <= at_s + OPEN_LINE_S}
+        self._refreshed_s = now_s
+        return touched
+
+    def wrote(self, document: Document) -> None:
+        """Take in a type or an asset that this door has just stored."""
+        if document.tenant in self._parts:
+            _PUT[document.kind](self._parts[document.tenant], document)
+
+    def removed(self, tenant: str, kind: str, document_id: str) -> None:
+        """Forget what this door has just removed."""
+        if tenant in self._parts and kind in _DROP:
+            _DROP[kind](self._parts[tenant], document_id)
+
+    async def learn_asset(self, tenant: TenantId, asset_id: str) -> bool:
+        """Read one asset that is not known here: another door may have made it this moment."""
+        document = await self._catalog.get(tenant, ASSET, asset_id)
+        if document is None:
+            return False
+        await self.refresh()  # its type may be as new as itself
+        self.wrote(document)
+        return True
+
+    # Asking.
 
     def is_active(self, tenant: TenantId) -> bool:
+        """Tell whether the tenant exists and may act."""
         found = self._tenants.get(tenant)
         return found is not None and not found.suspended
+
+    def tenant(self, tenant: TenantId) -> Tenant:
+        """Give a tenant; NotFound if there is none."""
+        found = self._tenants.get(tenant)
+        if found is None:
+            raise NotFound("There is no such tenant.")
+        return found
+
+    def tenants(self) -> list[TenantId]:
+        """List all tenants by name."""
+        return [TenantId(name) for name in sorted(self._tenants)]
+
+    def profile_of(self, tenant: TenantId) -> Profile:
+        """Give the limits that hold for a tenant (design 7)."""
+        return PROFILES[self.tenant(tenant).profile or self._default_profile]
+
+    def of(self, tenant: TenantId) -> TenantIndex:
+        """Give the part of one tenant; NotFound if there is none."""
+        found = self._parts.get(tenant)
+        if found is None:
+            raise NotFound("There is no such tenant.")
+        return found
+
+    def series_of(self, tenant: TenantId, asset_id: str, aspect_name: str) -> tuple[SeriesId, AspectType]:
+        """Give a series and its type from memory; NotFound, in the same words for unknown and foreign ids.
+
+        A caller that must not miss an asset made a moment ago at another door asks `learn_asset` and
+        comes again.
+        """
+        return self.of(tenant).series_of(asset_id, aspect_name)
+
+    # Inside.
+
+    async def _follow(self, line: Change) -> bool:
+        """Bring the named document in; False while the announced change is not to be seen."""
+        known = self._version(line)
+        if known >= line.version:
+            return True
+        document = await self._catalog.get(line.tenant, line.kind, line.id)
+        if self._version(line) != known:
+            return False  # This door wrote it meanwhile: what was read may be older. Look again.
+        if document is None:
+            self.removed(line.tenant, line.kind, line.id)
+            return known >= 0 or line.version > 0
+        if line.kind == TENANT:
+            await self._put_tenant(document)
+        elif line.kind in _PUT:
+            self.wrote(document)
+        return document.version >= line.version
+
+    async def _put_tenant(self, document: Document) -> None:
+        if document.id not in self._parts:
+            self._parts[document.id] = await self._load_part(document.id)
+        self._tenants[document.id] = _decode(document, Tenant)
+
+    async def _load_part(self, name: str) -> TenantIndex:
+        part = TenantIndex(TenantId(name))
+        for kind, put in _PUT.items():
+            for document in await self._catalog.list(name, kind):
+                put(part, document)
+        return part
+
+    def _settle(self, line: Change, now_s: float) -> None:
+        self._open_lines.pop(line, None)
+        self._settled[line] = now_s
+
+    def _version(self, line: Change) -> int:
+        """Give the version that is known here; −1 for none."""
+        part = self._parts.get(line.tenant)
+        kept = _FIND[line.kind](part).get(line.id) if part is not None and line.kind in _FIND else None
+        return -1 if kept is None else kept.version
+
+
+def _decode(document: Document, form: type[Any]) -> Any:
+    return msgspec.json.decode(document.body, type=form)
+
+
+_PUT: dict[str, Callable[[TenantIndex, Document], None]] = {
+    ASPECT_TYPE: lambda part, document: part.put_aspect_type(
+        Kept(_decode(document, AspectType), document.version)
+    ),
+    ASSET_TYPE: lambda part, document: part.put_asset_type(
+        Kept(_decode(document, AssetType), document.version)
+    ),
+    ASSET: lambda part, document: part.put_asset(Kept(_decode(document, Asset), document.version)),
+}
+_DROP: dict[str, Callable[[TenantIndex, str], None]] = {
+    ASPECT_TYPE: TenantIndex.drop_aspect_type,
+    ASSET_TYPE: TenantIndex.drop_asset_type,
+    ASSET: TenantIndex.drop_asset,
+}
+_FIND: dict[str, Callable[[TenantIndex], dict[str, Kept[Any]]]] = {
+    ASPECT_TYPE: lambda part: part.own_aspect_types,
+    ASSET_TYPE: lambda part: part.own_asset_types,
+    ASSET: lambda part: part.assets,
+}

@@ -28,6 +28,8 @@ class DoorPolicy:
 
     profile: str = "open"
     """`open` or `strict`: which of the two built-in limit tables holds where a tenant names none."""
+    shards: int = 64
+    """Ordered parts of the stream; fixed for the life of an installation (design 3.5)."""
     public_url: str = ""
     """Origin (and path prefix) that clients use, for links; empty: taken from each request's Host header."""
     access_token_s: int = 1_799

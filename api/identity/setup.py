@@ -6,7 +6,6 @@ There is no default password: either the operator names one, or one is made and 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
 from dataclasses import dataclass
 
@@ -15,8 +14,9 @@ import msgspec
 from api.identity.accounts import CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, Accounts, Client, User
 from api.identity.passwords import Passwords
 from api.scopes import ALL_SCOPES, DEVICE_SCOPES
+from schemas.builtin import root_asset
 from schemas.errors import Conflict, Malformed
-from schemas.ids import CORE, AssetId, TenantId, is_tenant_id
+from schemas.ids import CORE, TenantId, is_tenant_id
 from schemas.tenants import Tenant
 from storage.port import CatalogStore
 
@@ -68,10 +68,9 @@ async def bootstrap(
 
 async def create_tenant(catalog: CatalogStore, name: TenantId, now_ms: int, company: str = "") -> bool:
     """Make a tenant and its root asset; False if the name is taken."""
-    # The id follows from the name, so that a repeated start finds its own root again.
-    root = AssetId(hashlib.sha256(f"root asset of {name}".encode()).hexdigest()[:32])
-    await catalog.create(name, "asset", root, _root_asset(root, name))
-    tenant = Tenant(name, root, now_ms, company)
+    root = root_asset(name)
+    await catalog.create(name, "asset", root.id, msgspec.json.encode(root))
+    tenant = Tenant(name, root.id, now_ms, company)
     return await catalog.create(CORE, "tenant", name, msgspec.json.encode(tenant)) is not None
 
 
@@ -121,7 +120,3 @@ async def _put_client(catalog: CatalogStore, passwords: Passwords, made: Credent
 async def _remove_client(catalog: CatalogStore, made: Credentials) -> None:
     if await catalog.remove(made.tenant, "client", made.client_id, 0):
         await catalog.release("client", made.client_id, made.tenant)
-
-
-def _root_asset(root: AssetId, tenant: TenantId) -> bytes:
-    return b"{}"
