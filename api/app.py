@@ -21,9 +21,11 @@ from api.catalog_index import CatalogIndex
 from api.docs import openapi_config
 from api.door import Door
 from api.errors import answer
+from api.hot import HotPath
 from api.identity.service import IdentityService
 from api.queries import check_query
-from api.routes import health, tokens
+from api.routes import aggregates, health, series, tokens
+from api.series import SeriesService
 from api.services import Services
 from api.tenancy import deny_by_default
 from runtime.ports import Ports
@@ -31,7 +33,12 @@ from schemas.errors import ServiceError, Unavailable
 
 log = structlog.get_logger(__name__)
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (*tokens.ROUTES, *health.ROUTES)
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    *tokens.ROUTES,
+    *health.ROUTES,
+    *series.ROUTES,
+    *aggregates.ROUTES,
+)
 
 BODY_BYTES_MAX = 1_048_576
 """For routes that name no limit of their own: 1 MB, the dialect's largest JSON body but the exchange's."""
@@ -43,7 +50,8 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
     Nothing is read before the application starts (`lifespan`, or `Door.running` in tests).
     """
     index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile)
-    services = Services(ports, IdentityService(ports, index.is_active), index)
+    identity = IdentityService(ports, index.is_active)
+    services = Services(ports, identity, index, SeriesService(ports, index))
     litestar = Litestar(
         route_handlers=[*ROUTES, *routes],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
@@ -63,7 +71,9 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
         state=State({"services": services}),
         signature_namespace={"Services": Services},
     )
-    return Door(litestar, services)
+    door = Door(litestar, services)
+    door.inner = HotPath(door.inner, services)
+    return door
 
 
 def _services(state: State) -> Services:

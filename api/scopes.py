@@ -7,6 +7,7 @@ from typing import Any, Final
 SERIES_READ: Final = "iot.tim.r"
 SERIES_WRITE: Final = "iot.tim.w"
 SERIES_DELETE: Final = "iot.tim.d"
+AGGREGATES_READ: Final = "iot.tsa.r"
 EXCHANGE: Final = "exc.w"
 """Device exchange: what an agent or a board may do."""
 ASSETS_READ: Final = "asm.r"
@@ -17,7 +18,7 @@ OPERATIONS_WRITE: Final = "aspectstore.ops.w"
 """Replay and discard of dead letters."""
 
 ALL_SCOPES: Final = (
-    SERIES_READ, SERIES_WRITE, SERIES_DELETE, EXCHANGE, ASSETS_READ, ASSETS_WRITE,
+    SERIES_READ, SERIES_WRITE, SERIES_DELETE, AGGREGATES_READ, EXCHANGE, ASSETS_READ, ASSETS_WRITE,
     OPERATIONS_READ, OPERATIONS_WRITE,
 )  # fmt: skip
 """In the order in which a token lists them."""

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 
 from api.catalog_index import CatalogIndex
 from api.identity.service import IdentityService
+from api.series import SeriesService
 from runtime.ports import Ports
 
 
@@ -19,11 +20,13 @@ class Services:
     ports: Ports
     identity: IdentityService
     index: CatalogIndex
+    series: SeriesService
 
     async def load(self) -> None:
         """Read the catalogue into the index and the keys into the ring."""
         await self.index.load()
         await self.identity.load()
+        await self.series.load()
 
     async def refresh(self) -> None:
         """Take in what other doors changed since the last time (design 4: within a second)."""

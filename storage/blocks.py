@@ -3,7 +3,7 @@
 Variable 0 is the time. Each stored row repeats the block id and carries a checksum, so that a row
 in the wrong place, or a damaged one, is found before it is believed:
 
-    version u8 · zero u8 x 3 · crc32 u32 (of all that follows) · built on u32 · block id 16 bytes · packed array
+    version u8 · zero u8 x 3 · crc32 u32 (of what follows) · built on u32 · block id 16 bytes · packed array
 
 "Built on" is the version of the head that the sealing writer had read: a sweep drops a block that
 no head names only if the head is above it (design 4.6).

@@ -1,4 +1,4 @@
-"""Reading a series: blocks of the head, later deltas, and the unapplied tail, in the one order (design 4.4, 4.17).
+"""Reading a series: blocks, later deltas and the unapplied tail in the one order (design 4.4, 4.17).
 
 Works over the port alone. The caller fetches the tail from the stream FIRST, then calls in here:
 heads are read before deltas, deltas before blocks. A block that a head names and that is missing

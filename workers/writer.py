@@ -49,6 +49,9 @@ INSERTS_PER_S_START = 2_000.0
 YIELD_SERIES = 64
 """Series folded between two looks at the event loop, so that leases are renewed in time (about 10 ms)."""
 
+SEALS_AT_ONCE = 8
+"""A seal is a chain of round trips; eight of them keep a store busy without holding up a turn."""
+
 RENEW_LIMIT_S = 60.0
 BACKOFF_S = 0.5
 """Pause after an error of store or stream: short enough to be back before clients give up."""
@@ -317,14 +320,18 @@ class Writer:
             for shard, position in self._trims[0][1].items():
                 await self._stream.trim(shard, position)
             self._trims.popleft()
-        for slice_id, shard in self._sealer.due(now_s):
-            if shard not in self._cursors:
-                continue
-            sealed = await self._sealer.seal(slice_id, self._cursors[shard], now_s)
-            if sealed is not None:
-                self.figures.seals += 1
-                await self._offer_latest(shard, sealed)
+        due = self._sealer.due(now_s)
+        for first in range(0, len(due), SEALS_AT_ONCE):
+            await asyncio.gather(*(self._seal(*each) for each in due[first : first + SEALS_AT_ONCE]))
         await self._sealer.purge_due(now_s)
+
+    async def _seal(self, slice_id: SliceId, shard: int) -> None:
+        if shard not in self._cursors:
+            return
+        sealed = await self._sealer.seal(slice_id, self._cursors[shard], self._clock.monotonic_s())
+        if sealed is not None:
+            self.figures.seals += 1
+            await self._offer_latest(shard, sealed)
 
     async def _offer_latest(self, shard: int, sealed: Sealed) -> None:
         """Fill a missing latest cache from the newest slice, which the seal has just read."""

@@ -1,0 +1,246 @@
+"""Time series of the dialect: PUT, PATCH, GET, DELETE of records, multi PUT, and receipts (wire 1)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, delete, get, patch, put
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import OpenAPIHeader, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import Parameter
+
+from api.receipts import Fate
+from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE, require
+from api.series import PATH, Answered, PairErrors, WriteOptions, write_options
+from api.services import Serving
+from api.tenancy import Caller
+from api.wire import refusals
+from schemas.limits import MULTI_PUT_BODY_BYTES_MAX, PATCH_BODY_BYTES_MAX, PUT_BODY_BYTES_MAX
+from schemas.records import WriteMode
+
+_TAGS = ["time series"]
+_WRITING = refusals(400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
+_READING = refusals(400, 401, 403, 404, 410, 503)
+
+AssetInPath = Annotated[str, Parameter(description="Asset id, 32 lowercase hexadecimal digits.")]
+AspectInPath = Annotated[str, Parameter(description="Name of the aspect on the asset's type.")]
+From = Annotated[
+    str | None,
+    Parameter(query="from", description="Start, exclusive: RFC 3339.", schema_extra={"format": "date-time"}),
+]
+To = Annotated[
+    str | None,
+    Parameter(query="to", description="End, inclusive: RFC 3339.", schema_extra={"format": "date-time"}),
+]
+Limit = Annotated[
+    str | None,
+    Parameter(description="Records returned at most, 1 to 2000.", schema_extra={"pattern": "^[0-9]{1,4}$"}),
+]
+Select = Annotated[str | None, Parameter(description="Variables, divided by commas; `x_qc` is one too.")]
+Sort = Annotated[str | None, Parameter(description="By time.", schema_extra={"enum": ["asc", "desc"]})]
+LatestValue = Annotated[
+    str | None,
+    Parameter(
+        query="latestValue",
+        description="Newest value of each variable.",
+        schema_extra={"enum": ["true", "false"]},
+    ),
+]
+Wait = Annotated[
+    str | None,
+    Parameter(description="`applied`: answer when the store has it.", schema_extra={"enum": ["applied"]}),
+]
+IdempotencyKey = Annotated[
+    str | None, Parameter(header="Idempotency-Key", description="Same key and body: same answer, one effect.")
+]
+ReadAfter = Annotated[
+    str | None, Parameter(header="Read-After", description="A receipt whose write must be in the answer.")
+]
+
+RECORDS_BODY = {"records": True}
+"""Marks handlers whose body is an array of records; the description of the API shows its shape."""
+
+
+def _parameters(**given: str | None) -> dict[str, str]:
+    return {name.rstrip("_"): value for name, value in given.items() if value is not None}
+
+
+def _response(answered: Answered) -> Response[bytes]:
+    headers = dict(answered.headers)
+    media = headers.pop("content-type", None)
+    return Response(answered.body, status_code=answered.status, headers=headers, media_type=media)
+
+
+def _options(wait: str | None, key: str | None) -> WriteOptions:
+    return write_options(_parameters(wait=wait), key)
+
+
+@put(
+    PATH + "/{asset:str}/{aspect:str}",
+    status_code=204,
+    opt={**require(SERIES_WRITE), **RECORDS_BODY},
+    request_max_body_size=PUT_BODY_BYTES_MAX,
+    responses=_WRITING,
+    operation_id="putTimeSeries",
+    tags=_TAGS,
+)
+async def put_series(
+    request: Caller,
+    services: Serving,
+    *,
+    asset: AssetInPath,
+    aspect: AspectInPath,
+    wait: Wait = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Write records; one of the same time is replaced whole (MS-20, MS-24)."""
+    body = await request.body()
+    options = _options(wait, idempotency_key)
+    return _response(
+        await services.series.write(request.user, (asset, aspect), body, WriteMode.REPLACE, options)
+    )
+
+
+@patch(
+    PATH + "/{asset:str}/{aspect:str}",
+    status_code=204,
+    opt={**require(SERIES_WRITE), **RECORDS_BODY},
+    request_max_body_size=PATCH_BODY_BYTES_MAX,
+    responses=_WRITING,
+    operation_id="patchTimeSeries",
+    tags=_TAGS,
+)
+async def patch_series(
+    request: Caller,
+    services: Serving,
+    *,
+    asset: AssetInPath,
+    aspect: AspectInPath,
+    wait: Wait = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[bytes]:
+    """Merge values into records of the same time; null takes a value away (wire 1.4)."""
+    body = await request.body()
+    options = _options(wait, idempotency_key)
+    return _response(
+        await services.series.write(request.user, (asset, aspect), body, WriteMode.MERGE, options)
+    )
+
+
+@put(
+    PATH,
+    status_code=202,
+    opt={**require(SERIES_WRITE), "record_set": True},
+    request_max_body_size=MULTI_PUT_BODY_BYTES_MAX,
+    responses={
+        **_WRITING,
+        202: ResponseSpec(
+            PairErrors,
+            generate_examples=False,
+            description="Accepted; the body is empty, or lists the pairs that were not stored",
+        ),
+    },
+    operation_id="putTimeSeriesSet",
+    tags=_TAGS,
+)
+async def put_series_set(
+    request: Caller, services: Serving, wait: Wait = None, idempotency_key: IdempotencyKey = None
+) -> Response[bytes]:
+    """Write records of up to five pairs of asset and aspect, each pair on its own (wire 1.3, MS-21)."""
+    body = await request.body()
+    options = _options(wait, idempotency_key)
+    logref = request.scope["state"]["request_id"]
+    return _response(await services.series.write_set(request.user, body, options, logref))
+
+
+_READ_HEADERS = {
+    "Link": OpenAPIHeader(
+        description='`<…>; rel="next"`; absent on the last page.', schema=Schema(type=OpenAPIType.STRING)
+    ),
+    "Read-Position": OpenAPIHeader(
+        description="Only where the newest acknowledged writes may be missing.",
+        schema=Schema(type=OpenAPIType.STRING),
+    ),
+}
+
+
+@get(
+    PATH + "/{asset:str}/{aspect:str}",
+    opt=require(SERIES_READ),
+    responses={
+        **_READING,
+        200: ResponseSpec(list[dict[str, Any]], generate_examples=False, description="Records"),
+    },
+    operation_id="getTimeSeries",
+    tags=_TAGS,
+)
+async def get_series(
+    request: Caller,
+    services: Serving,
+    *,
+    asset: AssetInPath,
+    aspect: AspectInPath,
+    from_: From = None,
+    to: To = None,
+    limit: Limit = None,
+    select: Select = None,
+    sort: Sort = None,
+    latest_value: LatestValue = None,
+    read_after: ReadAfter = None,
+) -> Response[bytes]:
+    """Read records of (from, to], the newest record, or the newest values (MS-40 … MS-44)."""
+    parameters = _parameters(
+        from_=from_, to=to, limit=limit, select=select, sort=sort, latestValue=latest_value
+    )
+    return _response(await services.series.read(request.user, (asset, aspect), parameters, read_after))
+
+
+@delete(
+    PATH + "/{asset:str}/{aspect:str}",
+    status_code=204,
+    opt=require(SERIES_DELETE),
+    responses=refusals(400, 401, 403, 404, 422, 429, 503),
+    operation_id="deleteTimeSeries",
+    tags=_TAGS,
+)
+async def delete_series(
+    request: Caller,
+    services: Serving,
+    *,
+    asset: AssetInPath,
+    aspect: AspectInPath,
+    from_: From = None,
+    to: To = None,
+    wait: Wait = None,
+) -> Response[bytes]:
+    """Delete the records of (from, to]; both are required (MS-50)."""
+    parameters = _parameters(from_=from_, to=to)
+    return _response(
+        await services.series.delete(request.user, (asset, aspect), parameters, _options(wait, None))
+    )
+
+
+class ReceiptState(msgspec.Struct):
+    """What became of a write."""
+
+    state: Fate
+    reason: str = ""
+    """Why it was set aside or lost; empty otherwise."""
+
+
+@get(
+    "/api/aspectstore/v1/receipts/{receipt:str}",
+    opt=require(SERIES_WRITE),
+    responses=refusals(400, 401, 403, 404, 503),
+    operation_id="getReceipt",
+    tags=_TAGS,
+)
+async def get_receipt(request: Caller, services: Serving, receipt: str) -> ReceiptState:
+    """Tell what became of a write, by its `Write-Receipt` (design 8.17)."""
+    fate, reason = await services.series.fate(request.user, receipt)
+    return ReceiptState(fate, reason)
+
+
+ROUTES = (put_series, patch_series, put_series_set, get_series, delete_series, get_receipt)

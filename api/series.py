@@ -1,0 +1,292 @@
+"""The time-series service of the dialect, apart from HTTP: requests as values, answers as values.
+
+Both the framework's routes (`api.routes.series`) and the bare hot path (`api.hot`) call in here, so a
+rule stands in one place whichever way a request comes (wire 1, MS-20 … MS-53).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+import msgspec
+import numpy as np
+
+from api.catalog_index import CatalogIndex
+from api.errors import row_of
+from api.identity.tokens import Identity
+from api.ingest import Accepted, Ingest, Write, clear
+from api.reading import Reading, Rows
+from api.receipts import Fate, Receipts
+from runtime.ports import Ports
+from schemas import codes
+from schemas.aspects import AspectType
+from schemas.changes import Upsert
+from schemas.columns import Columns
+from schemas.errors import Invalid, Problem, ServiceError
+from schemas.ids import CORE, SeriesId, TenantId
+from schemas.limits import Profile
+from schemas.queries import ReadKind, SeriesQuery, next_page, parse_delete_range, parse_series_query
+from schemas.receipts import Place
+from schemas.record_sets import Pair, open_record_set
+from schemas.records import WriteMode, validate_records
+from schemas.render import render_records
+from storage.reader import Wanted
+
+PATH = "/api/iottimeseries/v3/timeseries"
+
+IDEMPOTENCY_KEY_CHARACTERS_MAX = 128
+"""Room for a UUID with a prefix; it is kept for 48 hours in the stream server's memory."""
+
+RECEIPT_KEY_KIND = "secret"
+RECEIPT_KEY_ID = "receipts"
+RECEIPT_KEY_BYTES = 32
+
+
+@dataclass(slots=True, frozen=True)
+class WriteOptions:
+    """What a request says beside its body."""
+
+    idempotency_key: str | None = None
+    wait_applied: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Answered:
+    """An answer: status, headers beside those that every answer has, body."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+class PairError(msgspec.Struct, rename="camel"):
+    """Why one pair of a multi PUT was not stored (wire 1.3)."""
+
+    entity_id: str
+    property_set_name: str
+    status_code: int
+    code: str
+    message: str
+    logref: str
+    pointer: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class PairErrors(msgspec.Struct):
+    """The body of a multi PUT of which some pairs were refused."""
+
+    errors: list[PairError]
+
+
+class SeriesService:
+    """Writes and reads of series for verified callers."""
+
+    def __init__(self, ports: Ports, index: CatalogIndex) -> None:
+        """Work over the ports; `load` must have run before the first request."""
+        self._ports = ports
+        self._index = index
+        self.receipts: Receipts
+        self.ingest: Ingest
+        self.reading: Reading
+
+    async def load(self) -> None:
+        """Read the key of receipts, or make it: every door of an installation signs alike."""
+        catalog = self._ports.catalog
+        await catalog.create(
+            CORE, RECEIPT_KEY_KIND, RECEIPT_KEY_ID, secrets.token_hex(RECEIPT_KEY_BYTES).encode()
+        )
+        document = await catalog.get(CORE, RECEIPT_KEY_KIND, RECEIPT_KEY_ID)
+        assert document is not None
+        stream, store, shards = self._ports.stream, self._ports.series, self._ports.policy.shards
+        self.receipts = Receipts(stream, store, bytes.fromhex(document.body.decode()))
+        self.ingest = Ingest(stream, self.receipts, shards)
+        self.reading = Reading(stream, store, self.receipts, shards)
+
+    # -- writing -------------------------------------------------------------------------------
+
+    async def write(
+        self, caller: Identity, place: tuple[str, str], body: bytes, mode: WriteMode, options: WriteOptions
+    ) -> Answered:
+        """PUT or PATCH records of one series: all of them or none (design 8.19)."""
+        series, aspect = self._index.series_of(caller.tenant, *place)
+        columns, problems = validate_records(
+            aspect, body, now_ms=self._ports.clock.now_ms(), profile=self._profile(caller.tenant), mode=mode
+        )
+        if columns is None:
+            raise Invalid(problems)
+        return await self._append(
+            Write(series, aspect, Upsert(columns), options.idempotency_key, body), options
+        )
+
+    async def delete(
+        self, caller: Identity, place: tuple[str, str], parameters: Mapping[str, str], options: WriteOptions
+    ) -> Answered:
+        """DELETE a range, (from, to] on the wire (MS-50)."""
+        series, aspect = self._index.series_of(caller.tenant, *place)
+        found, problems = parse_delete_range(parameters, profile=self._profile(caller.tenant))
+        if found is None:
+            raise Invalid(problems)
+        return await self._append(clear(series, aspect, found.start_ms, found.end_ms), options)
+
+    async def _append(self, write: Write, options: WriteOptions) -> Answered:
+        accepted = await self.ingest.append(write)
+        headers = {"write-receipt": accepted.receipt}
+        if options.wait_applied:
+            applied = await self.receipts.wait_applied(accepted.places)
+            headers["write-applied"] = str(applied).lower()
+        return Answered(204, headers)
+
+    async def write_set(self, caller: Identity, body: bytes, options: WriteOptions, logref: str) -> Answered:
+        """PUT several series at once, each pair on its own (wire 1.3, MS-21)."""
+        pairs, problems = open_record_set(body)
+        if problems:
+            raise Invalid(problems)
+        checked = [self._checked(caller, number, pair, options) for number, pair in enumerate(pairs)]
+        writes = [found for found in checked if isinstance(found, Write)]
+        outcomes = iter(await self.ingest.try_all(writes))
+        answers = [next(outcomes) if isinstance(found, Write) else found for found in checked]
+        receipts = [found.receipt if isinstance(found, Accepted) else "-" for found in answers]
+        headers = {"write-receipt": ",".join(receipts)}
+        if options.wait_applied:
+            places = [place for found in answers if isinstance(found, Accepted) for place in found.places]
+            headers["write-applied"] = str(await self.receipts.wait_applied(places)).lower()
+        errors = [
+            error
+            for pair, found in zip(pairs, answers, strict=True)
+            if isinstance(found, Exception)
+            for error in _pair_errors(pair, found, logref)
+        ]
+        if not errors:
+            return Answered(202, headers)
+        headers["content-type"] = "application/json"
+        return Answered(202, headers, msgspec.json.encode(PairErrors(errors)))
+
+    def _checked(self, caller: Identity, number: int, pair: Pair, options: WriteOptions) -> Write | Exception:
+        try:
+            series, aspect = self._index.series_of(caller.tenant, pair.asset, pair.aspect_name)
+            columns, problems = validate_records(
+                aspect,
+                pair.data,
+                now_ms=self._ports.clock.now_ms(),
+                profile=self._profile(caller.tenant),
+                mode=WriteMode.REPLACE,
+                at=pair.at,
+            )
+        except ServiceError as refused:
+            return refused
+        if columns is None:
+            return Invalid(problems)
+        key = options.idempotency_key and f"{options.idempotency_key}.{number}"
+        return Write(series, aspect, Upsert(columns), key, pair.data)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    async def read(
+        self, caller: Identity, place: tuple[str, str], parameters: Mapping[str, str], read_after: str | None
+    ) -> Answered:
+        """GET records: a page of a range, the newest record, or the newest value of each variable."""
+        series, aspect = self._index.series_of(caller.tenant, *place)
+        query, problems = parse_series_query(
+            parameters, aspect, now_ms=self._ports.clock.now_ms(), profile=self._profile(caller.tenant)
+        )
+        if query is None:
+            raise Invalid(problems)
+        after = [] if read_after is None else self.places(caller.tenant, read_after)
+        if query.kind is ReadKind.RANGE:
+            return await self._page(series, aspect, query, place, after)
+        rows = await self._newest(series, aspect, query, after)
+        return _rendered(rows, rows.columns, aspect, query, {})
+
+    async def _page(
+        self,
+        series: SeriesId,
+        aspect: AspectType,
+        query: SeriesQuery,
+        place: tuple[str, str],
+        after: Sequence[Place],
+    ) -> Answered:
+        wanted = Wanted(*query.range, query.variable_ids, query.limit + 1, query.descending)
+        rows = await self.reading.rows(series, wanted, after)
+        columns, headers = rows.columns, {}
+        if columns.rows > query.limit:
+            columns = _cut(columns, query)
+            last_ms = int(columns.time_ms[0 if query.descending else -1])
+            headers["link"] = self._link(place, next_page(query, last_ms))
+        return _rendered(rows, columns, aspect, query, headers)
+
+    async def _newest(
+        self, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
+    ) -> Rows:
+        if query.kind is ReadKind.NEWEST:
+            wanted = Wanted(*query.range, query.variable_ids, 1, descending=True)
+            return await self.reading.newest(series, wanted, after)
+        chosen = query.variable_ids
+        if chosen is None:
+            chosen = frozenset(variable.id for variable in aspect.variables)
+        return await self.reading.latest(series, aspect, Wanted(*query.range, chosen), after)
+
+    def _link(self, place: tuple[str, str], parameters: Mapping[str, str]) -> str:
+        """Name the next page; relative unless the installation knows its address (wire 1.5)."""
+        asset, aspect = place
+        origin = self._ports.policy.public_url.rstrip("/")
+        return f'<{origin}{PATH}/{asset}/{quote(aspect)}?{urlencode(parameters)}>; rel="next"'
+
+    # -- receipts ------------------------------------------------------------------------------
+
+    def places(self, tenant: TenantId, text: str) -> list[Place]:
+        """Read one receipt, or several divided by commas; `-` stands for a refused pair."""
+        texts = [part.strip() for part in text.split(",")]
+        return [place for part in texts if part != "-" for place in self.receipts.read(tenant, part)]
+
+    async def fate(self, caller: Identity, receipt: str) -> tuple[Fate, str]:
+        """Tell what became of a write."""
+        return await self.receipts.fate(self.places(caller.tenant, receipt))
+
+    def _profile(self, tenant: TenantId) -> Profile:
+        return self._index.profile_of(tenant)
+
+
+def write_options(parameters: Mapping[str, str], idempotency_key: str | None) -> WriteOptions:
+    """Read `?wait=applied` and `Idempotency-Key` (design 8.1, 8.18)."""
+    key = idempotency_key
+    if key is not None and not (
+        0 < len(key) <= IDEMPOTENCY_KEY_CHARACTERS_MAX and key.isascii() and key.isprintable()
+    ):
+        most = IDEMPOTENCY_KEY_CHARACTERS_MAX
+        message = f"Idempotency-Key has 1 to {most} printable ASCII characters, such as a UUID."
+        raise Invalid([Problem("", codes.INVALID_PARAMETER, message)])
+    wait = parameters.get("wait")
+    if wait not in {None, "applied"}:
+        message = "wait is `applied`, or left out."
+        raise Invalid([Problem("/wait", codes.INVALID_PARAMETER, message)])
+    return WriteOptions(key, wait is not None)
+
+
+def _cut(columns: Columns, query: SeriesQuery) -> Columns:
+    rows = range(columns.rows)
+    chosen = rows[-query.limit :] if query.descending else rows[: query.limit]
+    return columns.take(np.array(chosen))
+
+
+def _rendered(
+    rows: Rows, columns: Columns, aspect: AspectType, query: SeriesQuery, headers: dict[str, str]
+) -> Answered:
+    if query.descending and columns.rows > 1:
+        columns = columns.take(np.arange(columns.rows)[::-1])
+    headers["content-type"] = "application/json"
+    if rows.behind is not None:
+        headers["read-position"] = str(rows.behind)
+    return Answered(200, headers, render_records(columns, aspect, query.parts))
+
+
+def _pair_errors(pair: Pair, error: Exception, logref: str) -> list[PairError]:
+    status, code = row_of(type(error))
+    if isinstance(error, Invalid):
+        return [
+            PairError(pair.asset, pair.aspect_name, status, found.code, found.message, logref, found.pointer)
+            for found in error.problems
+        ]
+    message = error.message if isinstance(error, ServiceError) else "Not stored; send the pair again."
+    return [PairError(pair.asset, pair.aspect_name, status, code, message, logref)]
