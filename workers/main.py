@@ -1,1 +1,99 @@
-"""The worker process: arguments, signals, supervision."""
+"""The worker processes: settings from the environment, ports opened, work until told to end.
+
+`python -m workers.main writer` and `… jobs` are what `aspectstore worker` and the supervisor start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+import sys
+
+from runtime import logs  # first: it keeps structlog lean
+
+# isort: split
+import structlog
+import uvloop
+
+from runtime import lifeline, wiring
+from runtime.settings import Settings, SettingsError, load
+from schemas.errors import Conflict, ServiceError, Unavailable
+from workers import jobs
+from workers.sealer import SealRules
+from workers.writer import Writer, WriterRules
+
+log = structlog.get_logger("worker")
+
+BLOCK_ID_BYTES = 16
+START_RETRY_S = 1.0
+"""Pause before a store or stream that is not there yet is asked again."""
+
+
+def rules_of(settings: Settings) -> WriterRules:
+    """Give what the settings decide about a writer; its name is unique to this process."""
+    return WriterRules(
+        owner=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        shards=settings.shards,
+        lease_s=settings.lease_s,
+        trim_delay_s=settings.trim_delay_s,
+        seal=SealRules(settings.seal_grace_s, settings.seal_quiet_s),
+        accept_gap=settings.accept_gap,
+    )
+
+
+async def write_until_told(settings: Settings) -> None:
+    """Run one writer until SIGTERM or SIGINT, then let it finish its turn."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with wiring.opened(settings, writes_series=True) as ports:
+        writer = Writer(
+            ports.stream,
+            ports.series,
+            ports.clock,
+            rules_of(settings),
+            lambda: secrets.token_bytes(BLOCK_ID_BYTES),
+        )
+        await writer.run(stop)
+
+
+def run_writer(settings: Settings) -> int:
+    """Run a writer process; 2 where it must not start at all, 1 where it may be started again."""
+    try:
+        uvloop.run(write_until_told(settings))
+    except (Conflict, SettingsError) as error:
+        log.error("writer_refuses", reason=str(error))
+        print(f"aspectstore worker: {error}", file=sys.stderr)
+        return 2
+    except Unavailable as error:
+        log.warning("writer_cannot_start", reason=error.message)
+        return 1
+    except ServiceError as error:
+        log.exception("writer_failed", reason=error.message)
+        return 1
+    return 0
+
+
+def main() -> int:
+    """Run the kind of worker that the command names."""
+    kinds = {"writer": run_writer, "jobs": jobs.run}
+    if len(sys.argv) != 2 or sys.argv[1] not in kinds:
+        print(f"aspectstore worker: say which: {' or '.join(kinds)}", file=sys.stderr)
+        return 2
+    try:
+        settings = load(os.environ)
+        wiring.open_stream(settings)
+    except SettingsError as error:
+        print(f"aspectstore worker: {error}", file=sys.stderr)
+        return 2
+    lifeline.tie()
+    logs.configure(settings.log_level, hidden=settings.secrets)
+    return kinds[sys.argv[1]](settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
