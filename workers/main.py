@@ -66,9 +66,7 @@ def run_writer(settings: Settings) -> int:
     try:
         uvloop.run(write_until_told(settings))
     except (Conflict, SettingsError) as error:
-        log.error("writer_refuses", reason=str(error))
-        print(f"aspectstore worker: {error}", file=sys.stderr)
-        return 2
+        return _refused(error)
     except Unavailable as error:
         log.warning("writer_cannot_start", reason=error.message)
         return 1
@@ -78,18 +76,22 @@ def run_writer(settings: Settings) -> int:
     return 0
 
 
+def _refused(reason: object) -> int:
+    """Say in one line why this worker must not start."""
+    sys.stderr.write(f"aspectstore worker: {reason}\n")
+    return 2
+
+
 def main() -> int:
     """Run the kind of worker that the command names."""
     kinds = {"writer": run_writer, "jobs": jobs.run}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
-        print(f"aspectstore worker: say which: {' or '.join(kinds)}", file=sys.stderr)
-        return 2
+        return _refused(f"say which: {' or '.join(kinds)}")
     try:
         settings = load(os.environ)
         wiring.open_stream(settings)
     except SettingsError as error:
-        print(f"aspectstore worker: {error}", file=sys.stderr)
-        return 2
+        return _refused(error)
     lifeline.tie()
     logs.configure(settings.log_level, hidden=settings.secrets)
     return kinds[sys.argv[1]](settings)

@@ -49,7 +49,7 @@ async def take_over(
     if state.trimmed > cursor and not accept_gap:
         message = (
             f"shard {shard}: the stream is trimmed up to {state.trimmed}, the store has applied {cursor}; "
-            "the entries in between are gone. Give the writer the right store, or start it once with accept_gap."
+            "the entries in between are gone. Give it the right store, or start it once with accept_gap."
         )
         raise GapFound(message)
     if _is_open(state, row):

@@ -156,6 +156,9 @@ class Writer:
             await self._check_open(shard)
         waiting = sorted(self._leases.held - set(self._held))
         await asyncio.gather(*(self._take_over(shard) for shard in waiting))
+        taken = [shard for shard in waiting if shard in self._held]
+        if taken:
+            log.info("shards_taken", shards=len(taken), held=len(self._held))
 
     async def _check_open(self, shard: int) -> None:
         """Notice a server that was emptied under us: it keeps its run id and its connections."""
@@ -168,7 +171,6 @@ class Writer:
         if held is not None:
             self._held[shard] = held
             self._cursors[shard] = held.cursor
-            log.info("shard_taken", shard=shard, cursor=held.cursor, incarnation=held.incarnation)
 
     def _let_go(self, shards: set[int]) -> None:
         for shard in shards:
