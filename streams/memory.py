@@ -1,4 +1,4 @@
-"""The memory adapter of the stream port: the same promises in one process, for tests and demonstrations.
+"""The memory adapters of the stream and job ports: the same promises in one process, for tests and demos.
 
 The clock is injected. `restart`, `wipe`, `save`, `restore`, `stop` and `start` are not of the port: they do
 to this "server" what operators and accidents do to a real one. It shares no rule with the Valkey scripts, so
@@ -13,6 +13,8 @@ from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from msgspec import json
+
 from schemas.errors import StreamUnavailable
 from schemas.ids import SeriesId
 from streams.port import (
@@ -24,6 +26,10 @@ from streams.port import (
     DeadLetter,
     Entry,
     Idempotency,
+    JobFunction,
+    JobQueue,
+    JobState,
+    JobStatus,
     RecordStream,
     Refusal,
     ShardState,
@@ -323,6 +329,47 @@ class MemoryRecordStream(RecordStream):
     async def close(self) -> None:
         """Answer no more; twice is harmless."""
         self._closed = True
+
+
+class MemoryJobQueue(JobQueue):
+    """Jobs in a dictionary; `run_waiting` is the worker."""
+
+    def __init__(self, functions: Mapping[str, JobFunction], *, tries: int = 4) -> None:
+        """Run these functions, each job at most `tries` times."""
+        self._functions = functions
+        self._tries = tries
+        self._asked: dict[str, tuple[str, Mapping[str, object]]] = {}
+        self._status: dict[str, JobStatus] = {}
+
+    async def submit(self, name: str, arguments: Mapping[str, object], job_id: str) -> str:
+        """Ask for a job and give its id; the same id again asks for nothing new."""
+        if job_id not in self._status:
+            self._asked[job_id] = (name, json.decode(json.encode(arguments)))
+            self._status[job_id] = JobStatus(JobState.SUBMITTED)
+        return job_id
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        """Tell how far a job is; None for one that never was."""
+        return self._status.get(job_id)
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+    def run_waiting(self) -> None:
+        """Run every job that waits, in the order in which they came."""
+        for job_id, (name, arguments) in self._asked.items():
+            self._status[job_id] = self._run(name, arguments)
+        self._asked.clear()
+
+    def _run(self, name: str, arguments: Mapping[str, object]) -> JobStatus:
+        reason = ""
+        for _ in range(self._tries):
+            try:
+                result = self._functions[name](arguments)
+                return JobStatus(JobState.SUCCESS, result=json.decode(json.encode(result)))
+            except Exception as error:  # noqa: BLE001  # A job's failure is its status, whatever it is.
+                reason = f"{type(error).__name__}: {error}"
+        return JobStatus(JobState.ERROR, reason=reason)
 
 
 def put_raw(shard: Shard, entry: Entry) -> None:

@@ -6,11 +6,12 @@ judged by what a back door finds, not only by their own answers.
 
 from streams.testing.admission import AdmissionContract
 from streams.testing.faults import FaultContract
+from streams.testing.jobs import JobQueueContract
 from streams.testing.marks import MarkContract
 from streams.testing.setting import CAPS, BackDoor
 from streams.testing.tails import TailContract
 
-__all__ = ["CAPS", "BackDoor", "RecordStreamContract"]
+__all__ = ["CAPS", "BackDoor", "JobQueueContract", "RecordStreamContract"]
 
 
 class RecordStreamContract(AdmissionContract, MarkContract, TailContract, FaultContract):

@@ -1,0 +1,28 @@
+"""The jobs that the door may ask for, by name, and what each is told.
+
+A name is a string on purpose: the door submits it through `streams.port.JobQueue` and never imports the
+function, which lives in `workers`. A test there holds that every name of `ARGUMENTS` has its function.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+import msgspec
+
+REPLAY_DEAD_LETTERS: Final = "replay_dead_letters"
+
+POSITIONS_MAX = 10_000
+"""Named in one replay; whoever has more replays the whole shard."""
+
+
+class ReplayDeadLetters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Append dead letters of one shard anew and discard each that was admitted (design 4)."""
+
+    shard: Annotated[int, msgspec.Meta(ge=0)]
+    positions: Annotated[tuple[int, ...], msgspec.Meta(max_length=POSITIONS_MAX)] = ()
+    """Which; none named: all that the shard holds when the job begins."""
+
+
+ARGUMENTS: Final[dict[str, type[msgspec.Struct]]] = {REPLAY_DEAD_LETTERS: ReplayDeadLetters}
+"""What each job is told."""
