@@ -73,6 +73,10 @@ def _response(answered: Answered) -> Response[bytes]:
     return Response(answered.body, status_code=answered.status, headers=headers, media_type=media)
 
 
+def _empty(answered: Answered) -> Response[None]:
+    return Response(None, status_code=answered.status, headers=dict(answered.headers))
+
+
 def _options(wait: str | None, key: str | None) -> WriteOptions:
     return write_options(_parameters(wait=wait), key)
 
@@ -94,11 +98,11 @@ async def put_series(
     aspect: AspectInPath,
     wait: Wait = None,
     idempotency_key: IdempotencyKey = None,
-) -> Response[bytes]:
+) -> Response[None]:
     """Write records; one of the same time is replaced whole (MS-20, MS-24)."""
     body = await request.body()
     options = _options(wait, idempotency_key)
-    return _response(
+    return _empty(
         await services.series.write(request.user, (asset, aspect), body, WriteMode.REPLACE, options)
     )
 
@@ -120,11 +124,11 @@ async def patch_series(
     aspect: AspectInPath,
     wait: Wait = None,
     idempotency_key: IdempotencyKey = None,
-) -> Response[bytes]:
+) -> Response[None]:
     """Merge values into records of the same time; null takes a value away (wire 1.4)."""
     body = await request.body()
     options = _options(wait, idempotency_key)
-    return _response(
+    return _empty(
         await services.series.write(request.user, (asset, aspect), body, WriteMode.MERGE, options)
     )
 
@@ -214,10 +218,10 @@ async def delete_series(
     from_: From = None,
     to: To = None,
     wait: Wait = None,
-) -> Response[bytes]:
+) -> Response[None]:
     """Delete the records of (from, to]; both are required (MS-50)."""
     parameters = _parameters(from_=from_, to=to)
-    return _response(
+    return _empty(
         await services.series.delete(request.user, (asset, aspect), parameters, _options(wait, None))
     )
 
