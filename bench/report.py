@@ -34,7 +34,8 @@ def replace_section(name: str, text: str, path: Path = RESULTS) -> None:
 def surroundings() -> str:
     """Say when and on what a table was made: figures of two machines cannot be compared."""
     day = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"{day}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}"
+    return f"{day}, {os.cpu_count()} cores, {system}, Python {platform.python_version()}"
 
 
 def millions(rate: float) -> str:

@@ -88,7 +88,7 @@ class Service:
                     self.port = int(named[0].rsplit(":", 1)[1])
                 return
             if self.process.poll() is not None or monotonic() > deadline:
-                raise NotReady(f"{' '.join(map(str, self.process.args))}\n{said[-4000:]}")  # type: ignore[arg-type]
+                raise NotReady(f"aspectstore serve on {self.data}:\n{said[-4000:]}")
             sleep(0.05)
 
     def stop(self, seconds_max: float = 30) -> int:

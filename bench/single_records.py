@@ -1,7 +1,7 @@
 """Measures how many requests a second, each with one record of five values, are acknowledged.
 
-32 connections (design 10); every request is a new record of the next series, so with 100,000 series no turn of
-a writer meets a series twice, and the cost of a stored row per series shows.
+32 connections (design 10); every request is a new record of the next series, so with 100,000 series
+no turn of a writer meets a series twice, and the cost of a stored row per series shows.
 """
 
 from __future__ import annotations

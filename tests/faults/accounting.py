@@ -62,10 +62,10 @@ class Account:
 
     def __str__(self) -> str:
         """Write the counters and the examples."""
+        outcomes = f"{self.acknowledged} acknowledged, {self.refused} refused, {self.unknown} without answer"
+        checked = f"{self.cells} cells and {self.reads} reads checked ({self.exempt_reads} named exceptions)"
         lines = [
-            f"{self.acknowledged} acknowledged, {self.refused} refused, {self.unknown} without answer, "
-            f"{self.reported_lost} reported lost; {self.cells} cells and {self.reads} reads checked "
-            f"({self.exempt_reads} named exceptions)",
+            f"{outcomes}, {self.reported_lost} reported lost; {checked}",
             ", ".join(f"{name} {self.counts[name]}" for name in COUNTERS),
         ]
         lines += [f"  {name}: {example}" for name, some in self.examples.items() for example in some]
@@ -237,7 +237,7 @@ def _allowed(cell: _Cell, value: Value, read: Read) -> bool:
 
 
 def _shown_between(cell: _Cell, value: Value) -> tuple[int, int]:
-    """Give the positions [begin, end) between which a cell showed this value; all of them for an absent one."""
+    """Give the positions [begin, end) between which a cell showed this value; all for an absent one."""
     if value is None:
         return 0, 1 << 62
     for i, (position, _, left) in enumerate(cell.known):

@@ -92,13 +92,8 @@ class Wire:
                 raise EOFError("the server closed the connection")
             data += more
         status, head, body = answer
-        lines = head.decode("latin-1").split("\r\n")[1:]
-        fields = dict(line.lower().split(": ", 1) for line in lines if ": " in line)
-        fields |= {
-            "write-receipt": line.split(": ", 1)[1]
-            for line in lines
-            if line.lower().startswith("write-receipt")
-        }
+        pairs = (line.split(": ", 1) for line in head.decode("latin-1").split("\r\n")[1:])
+        fields = {name.lower(): text for name, text in pairs}
         if fields.get("connection") == "close":
             self.close()
         return status, fields, body

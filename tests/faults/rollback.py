@@ -156,11 +156,8 @@ def _restore_pages(number: int, kept: Path, begin: int, end: int) -> int:
             old += bytes(length - len(old))
             if old == os.pread(number, length, at):
                 continue
-            restored += sum(
-                old[i : i + 4096] != page
-                for i in range(0, length, 4096)
-                if (page := os.pread(number, min(4096, length - i), at + i)) is not None
-            )
+            new = os.pread(number, length, at)
+            restored += sum(old[i : i + 4096] != new[i : i + 4096] for i in range(0, length, 4096))
             os.pwrite(number, old, at)
     return restored
 

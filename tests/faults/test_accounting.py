@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.accounting import Account, Ledger
+from schemas.receipts import Place, encode_receipt
+from tests.faults.accounting import Account, Ledger, Rows
 from tests.faults.fake_service import FakeService, Mischief, serving
 from tests.faults.load import Config, Load
 from tests.faults.operations import (
@@ -17,7 +18,6 @@ from tests.faults.operations import (
     read_place,
     value_of,
 )
-from schemas.receipts import Place, encode_receipt
 
 ASSETS = [("t1", "a" * 32, "t1"), ("t1", "b" * 32, "t1"), ("t2", "c" * 32, "t2")]
 
@@ -34,9 +34,9 @@ def account(fake: FakeService, folder: Path, operations: int = 400, *, times: in
     return Ledger(ledger).account(final, reads)
 
 
-def _rows(fake: FakeService, series: tuple[str, str]) -> list[tuple[int, dict[str, object]]]:
+def _rows(fake: FakeService, series: tuple[str, str]) -> Rows:
     rows = [(time, values) for time, values in sorted(fake.rows.get(series, {}).items()) if values]
-    return rows + rows[-1:] if fake.mischief is Mischief.TWICE_IN_READ else rows  # type: ignore[return-value]
+    return rows + rows[-1:] if fake.mischief is Mischief.TWICE_IN_READ else rows
 
 
 def test_an_honest_service_has_a_clean_account(tmp_path: Path) -> None:

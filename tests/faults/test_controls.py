@@ -21,7 +21,6 @@ from runtime.valkey_server import AppendFsync, ValkeyServer
 from tests.conftest import need
 from tests.faults.rollback import PowerCut
 
-
 # Valkey
 
 
@@ -200,9 +199,8 @@ def cassandra_load(server: CassandraServer, begin: int, seconds: float) -> list[
                 continue
             key += 1
             future = connected.execute_async(insert, (key, b"v" * 500), timeout=5)
-            future.add_callbacks(
-                lambda _, key=key: (acknowledged.append(key), slots.release()), lambda _: slots.release()
-            )
+            future.add_callback(lambda _, key=key: acknowledged.append(key))
+            future.add_callbacks(lambda _: slots.release(), lambda _: slots.release())
         timer.join()
     return acknowledged
 
@@ -220,7 +218,7 @@ CASSANDRA = [
 def test_cassandra_loses_acknowledged_rows_only_with_periodic(
     sync: CommitlogSync, loses: bool, tmp_path: Path, compiled: Path
 ) -> None:
-    """R8: a cut under load; `batch` and `group` answer after the sync of the commit log, `periodic` before."""
+    """R8: a cut under load; `batch` and `group` answer after the sync of the log, `periodic` before."""
     need("cassandra", cassandra_server.missing())
     (tmp_path / "data").mkdir()
     server = CassandraServer(tmp_path / "data", commitlog_sync=sync)

@@ -1,4 +1,4 @@
-"""The preload shim: synced bytes survive a power cut, everything else is gone, whatever way it was written."""
+"""The preload shim: synced bytes survive a power cut, the rest is gone, whatever way it was written."""
 
 import os
 import signal
@@ -40,61 +40,156 @@ def run(root: Path, compiled: Path, program: str, *, python: str = sys.executabl
 
 
 PROGRAMS = {
-    "unsynced overwrite": ("os.pwrite(f, b'XX', 3)", b"0123456789"),
-    "synced overwrite": ("os.pwrite(f, b'XX', 3); os.fsync(f)", b"012XX56789"),
-    "data sync": ("os.pwrite(f, b'XX', 3); os.fdatasync(f)", b"012XX56789"),
+    "unsynced overwrite": (
+        "os.pwrite(f, b'XX', 3)",
+        b"0123456789",
+    ),
+    "synced overwrite": (
+        "os.pwrite(f, b'XX', 3); os.fsync(f)",
+        b"012XX56789",
+    ),
+    "data sync": (
+        "os.pwrite(f, b'XX', 3); os.fdatasync(f)",
+        b"012XX56789",
+    ),
     "only what came before the sync": (
-        "os.pwrite(f, b'XX', 3); os.fsync(f); os.pwrite(f, b'YYYY', 4)", b"012XX56789",
+        "os.pwrite(f, b'XX', 3); os.fsync(f); os.pwrite(f, b'YYYY', 4)",
+        b"012XX56789",
     ),
-    "unsynced append": ("os.lseek(f, 0, 2); os.write(f, b'more')", b"0123456789"),
-    "synced append": ("os.lseek(f, 0, 2); os.write(f, b'more'); os.fsync(f)", b"0123456789more"),
-    "append mode": ("a = os.open('f', os.O_WRONLY | os.O_APPEND); os.write(a, b'more')", b"0123456789"),
+    "unsynced append": (
+        "os.lseek(f, 0, 2); os.write(f, b'more')",
+        b"0123456789",
+    ),
+    "synced append": (
+        "os.lseek(f, 0, 2); os.write(f, b'more'); os.fsync(f)",
+        b"0123456789more",
+    ),
+    "append mode": (
+        "a = os.open('f', os.O_WRONLY | os.O_APPEND); os.write(a, b'more')",
+        b"0123456789",
+    ),
     "several overlapping writes": (
-        "[os.pwrite(f, bytes([65 + i]) * (20 - i), i) for i in range(10)]", b"0123456789",
+        "[os.pwrite(f, bytes([65 + i]) * (20 - i), i) for i in range(10)]",
+        b"0123456789",
     ),
-    "gathered write": ("os.writev(f, [b'XX', b'YY']); os.pwritev(f, [b'ZZ'], 20)", b"0123456789"),
-    "gathered write, synced": ("os.writev(f, [b'XX', b'YY']); os.fsync(f)", b"XXYY456789"),
-    "truncation": ("os.ftruncate(f, 4)", b"0123456789"),
-    "truncation, synced": ("os.ftruncate(f, 4); os.fsync(f)", b"0123"),
-    "truncation and new bytes": ("os.ftruncate(f, 4); os.pwrite(f, b'new', 6)", b"0123456789"),
-    "growth": ("os.ftruncate(f, 40)", b"0123456789"),
-    "allocation": ("os.posix_fallocate(f, 0, 4096)", b"0123456789"),
-    "opened with O_TRUNC": ("os.open('f', os.O_WRONLY | os.O_TRUNC)", b"0123456789"),
-    "synchronous file": ("s = os.open('f', os.O_WRONLY | os.O_DSYNC); os.pwrite(s, b'XX', 3)", b"012XX56789"),
+    "gathered write": (
+        "os.writev(f, [b'XX', b'YY']); os.pwritev(f, [b'ZZ'], 20)",
+        b"0123456789",
+    ),
+    "gathered write, synced": (
+        "os.writev(f, [b'XX', b'YY']); os.fsync(f)",
+        b"XXYY456789",
+    ),
+    "truncation": (
+        "os.ftruncate(f, 4)",
+        b"0123456789",
+    ),
+    "truncation, synced": (
+        "os.ftruncate(f, 4); os.fsync(f)",
+        b"0123",
+    ),
+    "truncation and new bytes": (
+        "os.ftruncate(f, 4); os.pwrite(f, b'new', 6)",
+        b"0123456789",
+    ),
+    "growth": (
+        "os.ftruncate(f, 40)",
+        b"0123456789",
+    ),
+    "allocation": (
+        "os.posix_fallocate(f, 0, 4096)",
+        b"0123456789",
+    ),
+    "opened with O_TRUNC": (
+        "os.open('f', os.O_WRONLY | os.O_TRUNC)",
+        b"0123456789",
+    ),
+    "synchronous file": (
+        "s = os.open('f', os.O_WRONLY | os.O_DSYNC); os.pwrite(s, b'XX', 3)",
+        b"012XX56789",
+    ),
     "sync through another descriptor": (
-        "os.pwrite(f, b'XX', 3); os.fsync(os.open('f', os.O_RDONLY))", b"012XX56789",
+        "os.pwrite(f, b'XX', 3); os.fsync(os.open('f', os.O_RDONLY))",
+        b"012XX56789",
     ),
     "descriptor reused": (
-        "os.close(f); g = os.open('/dev/null', os.O_WRONLY); os.write(g, b'x'); os.close(g);"
-        "f = os.open('f', os.O_RDWR); os.pwrite(f, b'XX', 3)", b"0123456789",
+        """
+        os.close(f)
+        g = os.open('/dev/null', os.O_WRONLY)
+        os.write(g, b'x')
+        os.close(g)
+        f = os.open('f', os.O_RDWR)
+        os.pwrite(f, b'XX', 3)
+        """,
+        b"0123456789",
     ),
     "range sync promises nothing": (
-        "import ctypes; os.pwrite(f, b'XX', 3); ctypes.CDLL(None).sync_file_range(f, 0, 0, 7)", b"0123456789",
+        """
+        import ctypes
+        os.pwrite(f, b'XX', 3)
+        ctypes.CDLL(None).sync_file_range(f, 0, 0, 7)
+        """,
+        b"0123456789",
     ),
-    "unlinked": ("os.unlink('f')", b"0123456789"),
-    "unlinked after a change": ("os.pwrite(f, b'XX', 3); os.unlink('f')", b"0123456789"),
-    "unlinked, directory synced": ("os.unlink('f'); os.fsync(d)", None),
-    "renamed away": ("os.rename('f', 'g')", b"0123456789"),
-    "renamed away, directory synced": ("os.rename('f', 'g'); os.fsync(d)", None),
+    "unlinked": (
+        "os.unlink('f')",
+        b"0123456789",
+    ),
+    "unlinked after a change": (
+        "os.pwrite(f, b'XX', 3); os.unlink('f')",
+        b"0123456789",
+    ),
+    "unlinked, directory synced": (
+        "os.unlink('f'); os.fsync(d)",
+        None,
+    ),
+    "renamed away": (
+        "os.rename('f', 'g')",
+        b"0123456789",
+    ),
+    "renamed away, directory synced": (
+        "os.rename('f', 'g'); os.fsync(d)",
+        None,
+    ),
     "replaced by a synced file": (
-        "g = os.open('g', os.O_WRONLY | os.O_CREAT); os.write(g, b'new'); os.fsync(g); os.rename('g', 'f')",
+        """
+        g = os.open('g', os.O_WRONLY | os.O_CREAT)
+        os.write(g, b'new')
+        os.fsync(g)
+        os.rename('g', 'f')
+        """,
         b"0123456789",
     ),
     "replaced, directory synced": (
-        "g = os.open('g', os.O_WRONLY | os.O_CREAT); os.write(g, b'new'); os.fsync(g); os.rename('g', 'f');"
-        "os.fsync(d)", b"new",
+        """
+        g = os.open('g', os.O_WRONLY | os.O_CREAT)
+        os.write(g, b'new')
+        os.fsync(g)
+        os.rename('g', 'f')
+        os.fsync(d)
+        """,
+        b"new",
     ),
     "replaced by a file that was not synced": (
-        "g = os.open('g', os.O_WRONLY | os.O_CREAT); os.write(g, b'new'); os.rename('g', 'f'); os.fsync(d)", b"",
+        """
+        g = os.open('g', os.O_WRONLY | os.O_CREAT)
+        os.write(g, b'new')
+        os.rename('g', 'f')
+        os.fsync(d)
+        """,
+        b"",
     ),
     "many threads": (
-        "def work(i):\n"
-        "    for _ in range(200): os.pwrite(f, bytes([65 + i]) * 50, 7 * i); i % 2 and os.fsync(f)\n"
-        "t = [threading.Thread(target=work, args=(i,)) for i in range(4)]\n"
-        "[x.start() for x in t]; [x.join() for x in t]\n"
-        "os.pwrite(f, b'done', 0); os.ftruncate(f, 4); os.fsync(f)", b"done",
+        """
+        def work(i):
+            for _ in range(200): os.pwrite(f, bytes([65 + i]) * 50, 7 * i); i % 2 and os.fsync(f)
+        t = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+        [x.start() for x in t]; [x.join() for x in t]
+        os.pwrite(f, b'done', 0); os.ftruncate(f, 4); os.fsync(f)
+        """,
+        b"done",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -180,7 +275,8 @@ def test_a_process_killed_at_any_moment_leaves_a_good_journal(root: Path, compil
         """
         i = os.getpid() % 26
         while True:
-            os.pwrite(f, bytes([65 + i]) * 9000, 4096 + i); os.ftruncate(f, 4096 + 100 * i); os.pwrite(f, b"x", 4)
+            os.pwrite(f, bytes([65 + i]) * 9000, 4096 + i)
+            os.ftruncate(f, 4096 + 100 * i); os.pwrite(f, b"x", 4)
         """
     )
     original = bytes(range(256)) * 16

@@ -43,7 +43,7 @@
 enum { FDS = 65536, FILES = 65536, MAPS = 4096, PATH = 448, DIR_OPS = 65536, PAGE = 4096 };
 
 /* Layouts that rollback.py reads too. */
-typedef struct { uint64_t offset, length, size; } Undo; /* then `length` old bytes; size: of the file before */
+typedef struct { uint64_t offset, length, size; } Undo; /* then `length` old bytes; size was the file's */
 typedef struct {
     char magic[8];
     _Atomic uint64_t end, cleared; /* records in [cleared, end) are not synced; both only grow */
@@ -96,7 +96,8 @@ static void *real(const char *name, void **kept) {
     return *kept;
 }
 DECLARE(open); DECLARE(openat); DECLARE(close); DECLARE(dup2); DECLARE(dup3); DECLARE(write); DECLARE(pwrite);
-DECLARE(writev); DECLARE(pwritev); DECLARE(ftruncate); DECLARE(fallocate); DECLARE(posix_fallocate); DECLARE(rename);
+DECLARE(writev); DECLARE(pwritev); DECLARE(ftruncate); DECLARE(fallocate); DECLARE(posix_fallocate);
+DECLARE(rename);
 DECLARE(renameat2); DECLARE(unlink); DECLARE(unlinkat); DECLARE(remove); DECLARE(fsync); DECLARE(fdatasync);
 DECLARE(msync); DECLARE(mmap); DECLARE(munmap); DECLARE(fopen);
 
@@ -149,7 +150,9 @@ static void setup(void) {
     snprintf(side, sizeof side, "%s", where);
     for (char *root; (root = strsep(&rest, ":")) && roots_used < 8;) {
         char found[PATH_MAX];
-        if (*root) snprintf(roots[roots_used++], PATH, "%.*s", PATH - 1, realpath(root, found) ? found : root);
+        if (!*root) continue;
+        const char *resolved = realpath(root, found) ? found : root;
+        snprintf(roots[roots_used++], PATH, "%.*s", PATH - 1, resolved);
     }
     bool fresh;
     int fd = gate();
@@ -325,10 +328,12 @@ static void note_map(File *file, char *address, size_t length, uint64_t offset) 
     uint64_t begin = file->head->map_begin, end = file->head->map_end;
     struct stat status;
     if (fstat(file->map, &status)) die("map");
-    if (status.st_size < (off_t)(offset + length) && REAL(ftruncate)(file->map, (off_t)(offset + length))) die("map");
+    off_t last = (off_t)(offset + length);
+    if (status.st_size < last && REAL(ftruncate)(file->map, last)) die("map");
     if (begin == end) begin = end = offset;
     /* Pages outside the range that is already kept are durable as they are now; others keep their past. */
-    if (offset < begin) copy_pages(file, address, offset, (begin < offset + length ? begin : offset + length) - offset);
+    uint64_t before = begin < (uint64_t)last ? begin : (uint64_t)last;
+    if (offset < begin) copy_pages(file, address, offset, before - offset);
     if (offset + length > end) {
         uint64_t from = end > offset ? end : offset;
         copy_pages(file, address + (from - offset), from, offset + length - from);
@@ -357,7 +362,8 @@ static uint32_t bury(const char *path) {
     return number;
 }
 
-static DirOp *note_change(uint32_t kind, const char *from, const char *to, uint32_t grave, const struct stat *status) {
+static DirOp *note_change(uint32_t kind, const char *from, const char *to, uint32_t grave,
+                          const struct stat *status) {
     acquire(&dirs->lock);
     if (!dirs->pending) dirs->count = 0;
     if (dirs->count == DIR_OPS) die("too many unsynced directory changes");
@@ -378,7 +384,7 @@ static void settle(DirOp *op) { /* the directories' lock is held */
     struct stat status;
     if (op->grave) {
         snprintf(path, sizeof path, "%s/graves/%u", side, op->grave);
-        if (!stat(path, &status) && status.st_nlink == 1) { /* nobody can reach it any more: its number may return */
+        if (!stat(path, &status) && status.st_nlink == 1) { /* unreachable now: its number may return */
             char name[PATH + 64];
             snprintf(name, sizeof name, "%s/%lx-%lx.head", side, (long)status.st_dev, (long)status.st_ino);
             int fd = REAL(open)(name, O_RDWR | O_CLOEXEC, 0);
@@ -390,9 +396,9 @@ static void settle(DirOp *op) { /* the directories' lock is held */
                 }
                 REAL(close)(fd);
                 REAL(unlink)(name);
-                snprintf(name, sizeof name, "%s/%lx-%lx.undo", side, (long)status.st_dev, (long)status.st_ino);
+                snprintf(name + strlen(name) - 4, 5, "undo");
                 REAL(unlink)(name);
-                snprintf(name, sizeof name, "%s/%lx-%lx.map", side, (long)status.st_dev, (long)status.st_ino);
+                snprintf(name + strlen(name) - 4, 5, "map");
                 REAL(unlink)(name);
             }
         }
@@ -412,7 +418,8 @@ static void settle_entry(const struct stat *status) { /* a synced file keeps the
     acquire(&dirs->lock);
     for (uint64_t i = 0; i < dirs->count; i++) {
         DirOp *op = &dirs->ops[i];
-        if ((op->kind == 'c' || op->kind == 'r') && op->ino == status->st_ino && op->dev == status->st_dev) settle(op);
+        bool named = op->kind == 'c' || op->kind == 'r';
+        if (named && op->ino == status->st_ino && op->dev == status->st_dev) settle(op);
     }
     pthread_mutex_unlock(&dirs->lock);
 }
@@ -456,16 +463,29 @@ static int opened(int at, const char *name, int flags, mode_t mode, bool plain) 
 
 #define MODE(flags) \
     mode_t mode = 0; \
-    if ((flags) & (O_CREAT | O_TMPFILE)) { va_list more; va_start(more, flags); mode = va_arg(more, mode_t); va_end(more); }
+    if ((flags) & (O_CREAT | O_TMPFILE)) { \
+        va_list more; \
+        va_start(more, flags); \
+        mode = va_arg(more, mode_t); \
+        va_end(more); \
+    }
 int open(const char *name, int flags, ...) { MODE(flags) return opened(AT_FDCWD, name, flags, mode, true); }
-int openat(int at, const char *name, int flags, ...) { MODE(flags) return opened(at, name, flags, mode, false); }
+int openat(int at, const char *name, int flags, ...) {
+    MODE(flags)
+    return opened(at, name, flags, mode, false);
+}
 int open64(const char *name, int flags, ...) { MODE(flags) return opened(AT_FDCWD, name, flags, mode, true); }
-int openat64(int at, const char *name, int flags, ...) { MODE(flags) return opened(at, name, flags, mode, false); }
+int openat64(int at, const char *name, int flags, ...) {
+    MODE(flags)
+    return opened(at, name, flags, mode, false);
+}
 int __open_2(const char *name, int flags) { return opened(AT_FDCWD, name, flags, 0, true); }
 int __open64_2(const char *name, int flags) { return opened(AT_FDCWD, name, flags, 0, true); }
 int __openat_2(int at, const char *name, int flags) { return opened(at, name, flags, 0, false); }
 int __openat64_2(int at, const char *name, int flags) { return opened(at, name, flags, 0, false); }
-int creat(const char *name, mode_t mode) { return opened(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode, true); }
+int creat(const char *name, mode_t mode) {
+    return opened(AT_FDCWD, name, O_CREAT | O_WRONLY | O_TRUNC, mode, true);
+}
 int creat64(const char *name, mode_t mode) { return creat(name, mode); }
 FILE *fopen(const char *name, const char *mode) {
     FILE *stream = REAL(fopen)(name, mode);
@@ -510,10 +530,16 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
     ONE(data, size);
     return written(fd, &one, 1, offset, true);
 }
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) { return pwrite(fd, data, size, offset); }
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
+    return pwrite(fd, data, size, offset);
+}
 ssize_t writev(int fd, const struct iovec *parts, int count) { return written(fd, parts, count, 0, false); }
-ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at) { return written(fd, parts, count, at, true); }
-ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at) { return written(fd, parts, count, at, true); }
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t at) {
+    return written(fd, parts, count, at, true);
+}
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t at) {
+    return written(fd, parts, count, at, true);
+}
 
 /* Truncating loses what is behind; growing must be undone too. */
 static void resized(File *file, int fd, uint64_t from, uint64_t upto) {
@@ -549,7 +575,9 @@ int fallocate(int fd, int mode, off_t offset, off_t length) {
     errno = kept;
     return result;
 }
-int fallocate64(int fd, int mode, off64_t offset, off64_t length) { return fallocate(fd, mode, offset, length); }
+int fallocate64(int fd, int mode, off64_t offset, off64_t length) {
+    return fallocate(fd, mode, offset, length);
+}
 int posix_fallocate(int fd, off_t offset, off_t length) {
     int entry = errno;
     struct stat status;
@@ -581,7 +609,8 @@ static int synced(int fd, int (*sync)(int)) {
             errno = kept;
             return result;
         }
-        if (length > 0 && S_ISREG(status.st_mode) && wanted(path)) file = file_of(status.st_dev, status.st_ino, fd, path);
+        if (length > 0 && S_ISREG(status.st_mode) && wanted(path))
+            file = file_of(status.st_dev, status.st_ino, fd, path);
     }
     errno = entry;
     if (!file) return sync(fd);
@@ -603,7 +632,8 @@ int fdatasync(int fd) { return synced(fd, REAL(fdatasync)); }
 void *mmap(void *hint, size_t length, int protection, int flags, int fd, off_t offset) {
     int entry = errno;
     struct stat status;
-    bool candidate = (protection & PROT_WRITE) && (flags & MAP_TYPE) != MAP_PRIVATE && !(flags & MAP_ANONYMOUS);
+    bool shared_file = (flags & MAP_TYPE) != MAP_PRIVATE && !(flags & MAP_ANONYMOUS);
+    bool candidate = (protection & PROT_WRITE) && shared_file;
     File *file = candidate ? lookup(fd, &status) : NULL;
     errno = entry;
     void *address = REAL(mmap)(hint, length, protection, flags, fd, offset);
@@ -619,7 +649,7 @@ int munmap(void *address, size_t length) {
     if (maps_used) {
         pthread_mutex_lock(&table);
         for (int i = 0; i < maps_used; i++)
-            if (maps[i].file && maps[i].address >= (char *)address && maps[i].address < (char *)address + length)
+            if (maps[i].address >= (char *)address && maps[i].address < (char *)address + length)
                 maps[i].file = NULL;
         pthread_mutex_unlock(&table);
     }
@@ -631,7 +661,8 @@ int msync(void *address, size_t length, int flags) {
     char *first = address;
     pthread_mutex_lock(&table);
     for (int i = 0; i < maps_used; i++)
-        if (maps[i].file && first >= maps[i].address && first < maps[i].address + maps[i].length) found = maps[i];
+        if (maps[i].file && first >= maps[i].address && first < maps[i].address + maps[i].length)
+            found = maps[i];
     pthread_mutex_unlock(&table);
     if (!found.file || !(flags & MS_SYNC)) return REAL(msync)(address, length, flags);
     size_t skip = (size_t)(first - found.address), rest = found.length - skip;
@@ -659,11 +690,13 @@ static int moved(int from_at, const char *from, int to_at, const char *to, unsig
                  !fstatat(from_at, from, &status, AT_SYMLINK_NOFOLLOW);
     DirOp *op = NULL;
     if (known) {
-        uint32_t grave = !fstatat(to_at, to, &there, AT_SYMLINK_NOFOLLOW) && S_ISREG(there.st_mode) ? bury(new) : 0;
+        bool replaces = !fstatat(to_at, to, &there, AT_SYMLINK_NOFOLLOW) && S_ISREG(there.st_mode);
+        uint32_t grave = replaces ? bury(new) : 0;
         op = note_change('r', old, new, grave, &status);
     }
     errno = entry;
-    int result = plain ? REAL(rename)(from, to) : REAL(renameat2)(from_at, from, to_at, to, flags), kept = errno;
+    int result = plain ? REAL(rename)(from, to) : REAL(renameat2)(from_at, from, to_at, to, flags);
+    int kept = errno;
     if (result && op) {
         acquire(&dirs->lock);
         settle(op);
@@ -673,7 +706,9 @@ static int moved(int from_at, const char *from, int to_at, const char *to, unsig
     return result;
 }
 int rename(const char *from, const char *to) { return moved(AT_FDCWD, from, AT_FDCWD, to, 0, true); }
-int renameat(int from_at, const char *from, int to_at, const char *to) { return moved(from_at, from, to_at, to, 0, false); }
+int renameat(int from_at, const char *from, int to_at, const char *to) {
+    return moved(from_at, from, to_at, to, 0, false);
+}
 int renameat2(int from_at, const char *from, int to_at, const char *to, unsigned flags) {
     return moved(from_at, from, to_at, to, flags, false);
 }
