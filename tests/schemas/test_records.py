@@ -191,7 +191,7 @@ def test_repeated_members_are_refused():
             (f'{{"_time":"{NOW}","d":null,"d":1}}', "d"),
             (f'{{"_time":"{NOW}","d":1,"d":null}}', "d"),
             (f'{{"_time":"{NOW}","d":1,"d_qc":1,"d_qc":1}}', "d_qc"),
-            (f'{{"_time":"{NOW}","s":"\\u0022","d":1,"d":1}}', "d"),
+            (f'{{"_time":"{NOW}","s":"\\u0022\\u0022","d":1,"d":1}}', "d"),
             (f'{{"_time":"{NOW}","s":"","s":"a"}}', "s"),
         ):
             body = f"[{','.join([record] * (rows - 1) + [twice])}]".encode()
