@@ -40,10 +40,12 @@ class Rules:
     """The purger lists blocks, then looks at jobs, deltas, head: the way that a block's name travels."""
     job_until_applied: bool = True
     """An import job names its blocks until its attach is applied, not only acknowledged."""
-    start_at_applied: bool = True
-    """A writer starts at min(cursor, stream's applied): else the latest cache misses the difference."""
-    cache_keeps_position: bool = True
-    """A dropped latest cache keeps its position: else a late older one takes the empty place."""
+    trim_restarts: bool = True
+    """A writer that finds the stream trimmed above its cursor starts again: its latest caches have a gap."""
+    takeover_drops_caches: bool = True
+    """A writer that starts drops the latest caches of entries that were stored but never reported."""
+    late_report_ignored: bool = True
+    """A report from below applied changes no cache: else an older one takes a dropped one's empty place."""
 
 
 DESIGN = Rules()

@@ -2,7 +2,7 @@
 
 No I/O and no randomness: everything that a real one may do by itself (apply a lost swap later, trim)
 is a step of the program. A switch that is a promise of the store (key, compare-and-set, cursor
-maximum) or of the stream server (cache keeps its position) is looked at here.
+maximum) or of the stream server (late reports) is looked at here.
 """
 
 from __future__ import annotations
@@ -84,6 +84,8 @@ class Store:
         """Begin empty."""
         self.rules = rules
         self.deltas: dict[tuple[int, int], Delta] = {}
+        self.listed = False
+        """Whether the slice has its row: it gets one before its first delta with rows (design 4.8)."""
         self.blocks: dict[str, Block] = {}
         self.head = Head()
         self.history: list[tuple[int, Head]] = [(0, Head())]
@@ -94,6 +96,7 @@ class Store:
 
     def write_delta(self, first: int, last: int, delta: Delta) -> None:
         """Store a delta under its key."""
+        self.listed = self.listed or delta.kind != "clear"
         self.deltas[last, first if self.rules.key else 0] = delta
 
     def page(self, after: tuple[int, int], limit: int) -> list[tuple[tuple[int, int], Delta]]:
@@ -158,12 +161,12 @@ class Stream:
 
     def report(self, position: int, cache: Latest | None, *, keep: bool) -> None:
         """Raise applied, drop the tail ≤ it, take a newer latest cache: one atomic call."""
+        late = position < self.applied
         self.applied = max(self.applied, position)
         if self.newest <= self.applied:
             self.newest = 0
-        if not keep and position > self.cache.position:
-            dropped = cache is None and not self.rules.cache_keeps_position
-            self.cache = Cache(0 if dropped else position, cache)
+        if not keep and position > self.cache.position and not (late and self.rules.late_report_ignored):
+            self.cache = Cache(position if cache is not None else 0, cache)
 
     def trim(self) -> bool:
         """Remove applied entries."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.model.actors import Pages, extended
 from tests.model.oracle import Latest, Violation, latest_of
 from tests.model.program import Entry, Step
-from tests.model.world import Block, Cache, Delta, Head, Swap, base_of, delta_of, fold, lay
+from tests.model.world import Block, Delta, Head, Swap, base_of, delta_of, fold, lay
 
 if TYPE_CHECKING:
     from tests.model.simulator import Simulator
@@ -44,14 +44,15 @@ class Writer:
             message = f"writer {self.name} refuses to start: trimmed {stream.trimmed}, applied {store.cursor}"
             raise Violation(message)
         self.running = True
-        self.known = self.stored = store.cursor
-        self.read = (
-            min(store.cursor, stream.applied) if self.simulator.rules.start_at_applied else store.cursor
-        )
+        self.known = self.stored = self.read = store.cursor
+        if stream.applied < store.cursor and self.simulator.rules.takeover_drops_caches:
+            stream.report(store.cursor, None, keep=False)
         self.queue: list[Queued] = []
         self.turn: list[int] = []
         self.unreported: list[int] = []
-        self.filled: tuple[int, Latest] | None = None
+        self.latest: Latest | None = None
+        self.filled = False
+        self.looked = False
         self.sealing: Sealing | None = None
         return True
 
@@ -59,11 +60,15 @@ class Writer:
         """Read the next entries of the shard and fold them, cut at clears and attaches."""
         if not self.running or self.queue:
             return False
+        if self.simulator.stream.trimmed > self.read and self.simulator.rules.trim_restarts:
+            return self.start(step)
         taken = self._next(step.number(1))
         if not taken:
             return False
-        if not self.unreported:
-            self.base = self.simulator.stream.cache
+        if not self.looked:
+            # The cache of a series that has no slice yet is known: it is empty.
+            self.looked = True
+            self.latest = None if self.simulator.store.listed else {}
         self.turn = taken
         self.unreported += taken
         entries = self.simulator.stream.entries
@@ -133,28 +138,22 @@ class Writer:
 
     def fill(self, step: Step) -> bool:
         """Read the newest values from the store: at least those of `known`."""
-        if not self.running or self.queue:
+        if not self.running or self.queue or self.unreported or self.latest is not None:
             return False
-        self.filled = (self.known, latest_of(self.simulator.view()))
+        self.latest, self.filled = latest_of(self.simulator.view()), True
         return True
 
     def report(self, step: Step) -> bool:
         """Raise applied to the cursor that this writer stored, and bring the latest cache along."""
         if not self.running or self.queue:
             return False
-        entries, upto = self.simulator.stream.entries, min(self.stored, self.read)
-        told = [position for position in self.unreported if position <= upto]
+        entries = self.simulator.stream.entries
+        told = [position for position in self.unreported if position <= self.stored]
         self.unreported = self.unreported[len(told) :]
-        ours = [position for position in told if entries[position - 1].kind != "other"]
-        cache: Latest | None = None
-        if self.filled and self.filled[0] >= upto:
-            cache = self.filled[1]
-        elif ours:
-            newer = [entries[position - 1] for position in ours if position > self.base.position]
-            cache = extended(self.base.content, newer, drops=self.simulator.rules.latest_removal)
-        self.simulator.stream.report(upto, cache, keep=not ours and not self.filled)
-        self.base = Cache(upto, cache)
-        self.filled = None
+        ours = [entries[position - 1] for position in told if entries[position - 1].kind != "other"]
+        self.latest = extended(self.latest, ours, drops=self.simulator.rules.latest_removal)
+        self.simulator.stream.report(self.stored, self.latest, keep=not ours and not self.filled)
+        self.filled = False
         return True
 
     def seal(self, step: Step) -> bool:
