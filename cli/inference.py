@@ -70,9 +70,11 @@ def kind_of(cells: Iterable[str]) -> Kind:
     if not given:
         return Kind.NOT_A_NUMBER if distinct - {""} else Kind.NOTHING
     if all(map(_is_integer, given)):
-        largest = max(abs(int(cell)) for cell in given)
-        if largest <= LONG_MAX:
-            return Kind.INT if largest <= INT_MAX else Kind.LONG
+        numbers = list(map(int, given))
+        least, most = min(numbers), max(numbers)
+        reach = max(most, -least - 1)  # two's complement reaches one further down
+        if reach <= LONG_MAX:
+            return Kind.INT if reach <= INT_MAX else Kind.LONG
     elif all(map(_is_number, given)) and not any(isinf(float(cell)) for cell in given):
         return Kind.DOUBLE
     return Kind.TEXT if max(map(len, given)) <= STRING_LENGTH_MAX else Kind.LONG_TEXT

@@ -187,5 +187,19 @@ def read(asset: str, aspect: str, select: str, **choices: Any) -> None:
         reading.run(client, asset, aspect, reading.Choices(select=chosen, **choices))
 
 
+@main.command()
+@click.option(
+    "--listen", metavar="HOST:PORT", default="127.0.0.1:8080", show_default=True, help="Where to serve."
+)
+def demo(listen: str) -> None:
+    """Start a service with a weather mast in it, made anew in .demo/, and show it.
+
+    It serves until Ctrl-C; DEMO_ONCE=1 ends it after the show.
+    """
+    from cli import demo as command  # noqa: PLC0415
+
+    command.run(Path.cwd(), once=os.environ.get("DEMO_ONCE", "") not in {"", "0"}, listen=listen)
+
+
 if __name__ == "__main__":
     main()
