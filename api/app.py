@@ -16,7 +16,8 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
-from api.bodies import StrictRequest, check_media
+from api.bodies import StrictRequest, check_media, check_present
+from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
 from api.docs import openapi_config
 from api.door import Door
@@ -24,7 +25,7 @@ from api.errors import answer
 from api.hot import HotPath
 from api.identity.service import IdentityService
 from api.queries import check_query
-from api.routes import aggregates, health, series, tokens
+from api.routes import aggregates, aspect_types, asset_types, assets, health, series, tokens
 from api.series import SeriesService
 from api.services import Services
 from api.tenancy import deny_by_default
@@ -36,6 +37,9 @@ log = structlog.get_logger(__name__)
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *tokens.ROUTES,
     *health.ROUTES,
+    *aspect_types.ROUTES,
+    *asset_types.ROUTES,
+    *assets.ROUTES,
     *series.ROUTES,
     *aggregates.ROUTES,
 )
@@ -51,7 +55,7 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
     """
     index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile)
     identity = IdentityService(ports, index.is_active)
-    services = Services(ports, identity, index, SeriesService(ports, index))
+    services = Services(ports, identity, index, Catalogue(ports.catalog, index), SeriesService(ports, index))
     litestar = Litestar(
         route_handlers=[*ROUTES, *routes],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
@@ -85,6 +89,7 @@ async def _before_request(request: Request[Any, Any, Any]) -> None:
     """Run after the guard and before the body is read."""
     check_query(request)
     check_media(request)
+    await check_present(request)
 
 
 def _on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -55,6 +55,12 @@ def check_media(request: Request[Any, Any, Any]) -> None:
         raise UnsupportedMedia("The body must not be compressed.")
 
 
+async def check_present(request: Request[Any, Any, Any]) -> None:
+    """Refuse an empty body where the route needs one."""
+    if request.route_handler.parsed_data_field is not None and not await request.body():
+        raise Malformed("A body is required.")
+
+
 def parse_strictly(body: bytes) -> Any:
     """Read JSON that every reader understands alike; Malformed for everything else.
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from litestar.di import NamedDependency
 
+from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
 from api.identity.service import IdentityService
 from api.series import SeriesService
@@ -20,6 +21,7 @@ class Services:
     ports: Ports
     identity: IdentityService
     index: CatalogIndex
+    catalogue: Catalogue
     series: SeriesService
 
     async def load(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.errors import JSON, VND_ERROR, ErrorBody
+from api.errors import HAL, JSON, VND_ERROR, ErrorBody
 
 _WORDS = {
     400: "Refused: malformed or invalid",
@@ -30,3 +32,9 @@ def refusals(*statuses: int, hal: bool = False) -> dict[int, ResponseSpec]:
         status: ResponseSpec(ErrorBody, generate_examples=False, description=_WORDS[status], media_type=media)
         for status in statuses
     }
+
+
+def described(status: int, shape: type[Any] | None = None) -> dict[int, ResponseSpec]:
+    """Describe another success of a HAL route: 201 with the resource, 304 without a body."""
+    words = {201: "Created", 304: "The client has this version"}
+    return {status: ResponseSpec(shape, generate_examples=False, description=words[status], media_type=HAL)}

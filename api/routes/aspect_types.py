@@ -1,0 +1,108 @@
+"""Aspect types: list, get, put, delete (wire 4.1)."""
+
+from __future__ import annotations
+
+from litestar import Response, delete, get, put
+from litestar.params import FromPath, JSONBody
+
+from api.errors import HAL
+from api.hal import answer_list, answer_one, origin_of, preconditions
+from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
+from api.scopes import ASSETS_READ, ASSETS_WRITE, require
+from api.services import Serving
+from api.tenancy import Caller
+from api.tenant_index import Kept
+from api.wire import described, refusals
+from api.wire_types import BASE, AspectTypeIn, AspectTypeList, AspectTypeOut, aspect_type_out
+from schemas.aspects import AspectType
+
+PATH = f"{BASE}/aspecttypes"
+
+FIELDS = {
+    "id": lambda kept: kept.value.id,
+    "name": lambda kept: kept.value.name,
+    "tenantId": lambda kept: kept.value.tenant,
+    "category": lambda kept: kept.value.category,
+    "scope": lambda kept: kept.value.scope,
+    "description": lambda kept: kept.value.description,
+}
+
+
+@get(
+    PATH,
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=described(304) | refusals(400, 401, 403, hal=True),
+    operation_id="listAspectTypes",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def list_aspect_types(
+    request: Caller,
+    services: Serving,
+    page: PageNumber = 0,
+    size: PageSize = SIZE,
+    sort: Sort = "id,asc",
+    filter_text: Filter = "",
+) -> Response[AspectTypeList]:
+    """List own and built-in aspect types."""
+    origin = origin_of(request, services.ports.policy.public_url)
+    chosen = wanted(page, size, sort, filter_text)
+    kept = services.index.of(request.user.tenant).aspect_types.values()
+
+    def write(found: Kept[AspectType]) -> AspectTypeOut:
+        return aspect_type_out(found, origin)
+
+    found, total = page_of(kept, chosen, FIELDS, write)
+    return answer_list(request, AspectTypeList, "aspectTypes", found, total, chosen, origin)
+
+
+@get(
+    f"{PATH}/{{type_id:str}}",
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=described(304) | refusals(401, 403, 404, hal=True),
+    operation_id="getAspectType",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def get_aspect_type(request: Caller, services: Serving, type_id: FromPath[str]) -> Response[AspectTypeOut]:
+    """Give an aspect type."""
+    kept = services.index.of(request.user.tenant).aspect_type(type_id)
+    origin = origin_of(request, services.ports.policy.public_url)
+    return answer_one(request, aspect_type_out(kept, origin), kept.version)
+
+
+@put(
+    f"{PATH}/{{type_id:str}}",
+    opt=require(ASSETS_WRITE),
+    media_type=HAL,
+    responses=described(201, shape=AspectTypeOut)
+    | refusals(400, 401, 403, 404, 408, 412, 413, 415, hal=True),
+    operation_id="putAspectType",
+    tags=["asset management"],
+)
+async def put_aspect_type(
+    request: Caller, services: Serving, type_id: FromPath[str], data: JSONBody[AspectTypeIn]
+) -> Response[AspectTypeOut]:
+    """Create an aspect type, or change it under `If-Match`."""
+    kept, created = await services.catalogue.put_aspect_type(
+        request.user.tenant, type_id, data, preconditions(request)
+    )
+    origin = origin_of(request, services.ports.policy.public_url)
+    return answer_one(request, aspect_type_out(kept, origin), kept.version, 201 if created else 200)
+
+
+@delete(
+    f"{PATH}/{{type_id:str}}",
+    opt=require(ASSETS_WRITE),
+    responses=refusals(400, 401, 403, 404, 412, hal=True),
+    operation_id="deleteAspectType",
+    tags=["asset management"],
+)
+async def delete_aspect_type(request: Caller, services: Serving, type_id: FromPath[str]) -> None:
+    """Remove an aspect type that no asset type has."""
+    await services.catalogue.remove_aspect_type(request.user.tenant, type_id, preconditions(request))
+
+
+ROUTES = (list_aspect_types, get_aspect_type, put_aspect_type, delete_aspect_type)

@@ -1,0 +1,243 @@
+"""Assets: the billboard, list, root, get, create, replace, and what an asset has (wire 4.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from litestar import Response, get, post, put
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from api.errors import HAL
+from api.hal import Link, answer_list, answer_one, origin_of, preconditions
+from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
+from api.scopes import ASSETS_READ, ASSETS_WRITE, require
+from api.services import Serving
+from api.tenancy import Caller
+from api.tenant_index import Kept
+from api.wire import described, refusals
+from api.wire_assets import (
+    AssetAspectList,
+    AssetChange,
+    AssetIn,
+    AssetList,
+    AssetOut,
+    AssetVariableList,
+    asset_out,
+    aspects_out,
+    variables_out,
+)
+from api.wire_types import BASE
+from schemas.assets import Asset
+from schemas.times import format_time
+
+PATH = f"{BASE}/assets"
+
+FIELDS = {
+    "name": lambda kept: kept.value.name,
+    "id": lambda kept: kept.value.id,
+    "assetId": lambda kept: kept.value.id,
+    "typeId": lambda kept: kept.value.type_id,
+    "parentId": lambda kept: kept.value.parent_id or "",
+    "tenantId": lambda kept: kept.value.tenant,
+    "externalId": lambda kept: kept.value.external_id,
+    "subTenant": lambda kept: kept.value.sub_tenant,
+    "t2tenant": lambda kept: None,
+    "timezone": lambda kept: kept.value.timezone,
+    "twinType": lambda kept: kept.value.twin_type,
+    "deleted": lambda kept: None if kept.value.deleted_ms is None else format_time(kept.value.deleted_ms),
+}
+
+PART_FIELDS = {"name": lambda part: part.name}
+
+Basic: TypeAlias = Annotated[
+    bool, QueryParameter(name="basicFieldsOnly", description="Without location, values and files.")
+]
+
+
+class Billboard(msgspec.Struct, rename="camel"):
+    """Where the collections are."""
+
+    self: Link
+    aspect_types: Link
+    asset_types: Link
+    assets: Link
+    files: Link
+
+
+@get(
+    f"{BASE}/",
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=refusals(401, 403, hal=True),
+    operation_id="getBillboard",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def get_billboard(request: Caller, services: Serving) -> Billboard:
+    """Tell where the collections are."""
+    base = origin_of(request, services.ports.policy.public_url) + BASE
+    names = ("/", "/aspecttypes", "/assettypes", "/assets", "/files")
+    return Billboard(*(Link(f"{base}{name}") for name in names))
+
+
+@get(
+    PATH,
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=described(304) | refusals(400, 401, 403, hal=True),
+    operation_id="listAssets",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def list_assets(
+    request: Caller,
+    services: Serving,
+    page: PageNumber = 0,
+    size: PageSize = SIZE,
+    sort: Sort = "name,id,asc",
+    filter_text: Filter = "",
+    basic: Basic = False,
+) -> Response[AssetList]:
+    """List the tenant's assets."""
+    index = services.index.of(request.user.tenant)
+    origin = origin_of(request, services.ports.policy.public_url)
+    chosen = wanted(page, size, sort, filter_text)
+
+    def write(kept: Kept[Asset]) -> AssetOut:
+        return asset_out(kept, index, origin, single=False, basic=basic)
+
+    found, total = page_of(index.assets.values(), chosen, FIELDS, write)
+    extra = f"basicFieldsOnly={str(basic).lower()}&"
+    return answer_list(request, AssetList, "assets", found, total, chosen, origin, extra)
+
+
+@post(
+    PATH,
+    opt=require(ASSETS_WRITE),
+    media_type=HAL,
+    responses=refusals(400, 401, 403, 408, 413, 415, hal=True),
+    operation_id="createAsset",
+    tags=["asset management"],
+)
+async def create_asset(request: Caller, services: Serving, data: JSONBody[AssetIn]) -> Response[AssetOut]:
+    """Create an asset."""
+    kept = await services.catalogue.create_asset(request.user.tenant, data)
+    origin = origin_of(request, services.ports.policy.public_url)
+    shown = asset_out(kept, services.index.of(request.user.tenant), origin)
+    answer = answer_one(request, shown, kept.version, 201)
+    answer.headers["location"] = shown.links.self.href
+    return answer
+
+
+@get(
+    f"{PATH}/root",
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=described(304) | refusals(401, 403, 404, hal=True),
+    operation_id="getRootAsset",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def get_root_asset(request: Caller, services: Serving) -> Response[AssetOut]:
+    """Give the asset that all others stand below."""
+    return _show(request, services, services.index.tenant(request.user.tenant).root_asset)
+
+
+@get(
+    f"{PATH}/{{asset_id:str}}",
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=described(304) | refusals(401, 403, 404, hal=True),
+    operation_id="getAsset",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def get_asset(request: Caller, services: Serving, asset_id: FromPath[str]) -> Response[AssetOut]:
+    """Give an asset."""
+    return _show(request, services, asset_id)
+
+
+@put(
+    f"{PATH}/{{asset_id:str}}",
+    opt=require(ASSETS_WRITE),
+    media_type=HAL,
+    responses=refusals(400, 401, 403, 404, 408, 412, 413, 415, hal=True),
+    operation_id="putAsset",
+    tags=["asset management"],
+)
+async def put_asset(
+    request: Caller, services: Serving, asset_id: FromPath[str], data: JSONBody[AssetChange]
+) -> Response[AssetOut]:
+    """Change an asset under `If-Match`; members that cannot change are ignored."""
+    tenant = request.user.tenant
+    kept = await services.catalogue.replace_asset(tenant, asset_id, data, preconditions(request))
+    origin = origin_of(request, services.ports.policy.public_url)
+    return answer_one(request, asset_out(kept, services.index.of(tenant), origin), kept.version)
+
+
+@get(
+    f"{PATH}/{{asset_id:str}}/variables",
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=described(304) | refusals(400, 401, 403, 404, hal=True),
+    operation_id="listAssetVariables",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def list_variables(
+    request: Caller,
+    services: Serving,
+    asset_id: FromPath[str],
+    page: PageNumber = 0,
+    size: PageSize = SIZE,
+    sort: Sort = "",
+    filter_text: Filter = "",
+) -> Response[AssetVariableList]:
+    """List an asset's static variables with their values."""
+    index = services.index.of(request.user.tenant)
+    asset = index.asset(asset_id).value
+    chosen = wanted(page, size, sort, filter_text)
+    found, total = page_of(variables_out(asset, index), chosen, PART_FIELDS, lambda part: part)
+    origin = origin_of(request, services.ports.policy.public_url)
+    return answer_list(request, AssetVariableList, "variables", found, total, chosen, origin)
+
+
+@get(
+    f"{PATH}/{{asset_id:str}}/aspects",
+    opt=require(ASSETS_READ),
+    media_type=HAL,
+    responses=described(304) | refusals(400, 401, 403, 404, hal=True),
+    operation_id="listAssetAspects",
+    tags=["asset management"],
+    sync_to_thread=False,
+)
+def list_aspects(
+    request: Caller,
+    services: Serving,
+    asset_id: FromPath[str],
+    page: PageNumber = 0,
+    size: PageSize = SIZE,
+    sort: Sort = "",
+    filter_text: Filter = "",
+) -> Response[AssetAspectList]:
+    """List an asset's aspects; static ones with their values."""
+    index = services.index.of(request.user.tenant)
+    asset = index.asset(asset_id).value
+    origin = origin_of(request, services.ports.policy.public_url)
+    chosen = wanted(page, size, sort, filter_text)
+    found, total = page_of(aspects_out(asset, index, origin), chosen, PART_FIELDS, lambda part: part)
+    return answer_list(request, AssetAspectList, "aspects", found, total, chosen, origin)
+
+
+ROUTES = (
+    get_billboard, list_assets, create_asset, get_root_asset, get_asset, put_asset,
+    list_variables, list_aspects,
+)  # fmt: skip
+
+
+def _show(request: Caller, services: Serving, asset_id: str) -> Response[AssetOut]:
+    index = services.index.of(request.user.tenant)
+    kept = index.asset(asset_id)
+    origin = origin_of(request, services.ports.policy.public_url)
+    return answer_one(request, asset_out(kept, index, origin), kept.version)
