@@ -19,7 +19,18 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.columns import Bools, Column, ColumnClass, Columns, Ints, Texts, Values
+from schemas.columns import (
+    Bools,
+    Column,
+    ColumnClass,
+    Columns,
+    Floats,
+    Ints,
+    Texts,
+    Values,
+    type_float,
+    type_int,
+)
 from schemas.errors import Corrupt
 
 VERSION = 1
@@ -77,9 +88,9 @@ def _bits(flags: Bools) -> bytes:
     return packed + _PAD[-len(packed) % 8]
 
 
-def unpacked_bits(octets: NDArray[np.generic], count: int) -> Bools:
+def unpacked_bits(octets: NDArray[np.uint8], count: int) -> Bools:
     """Read `count` flags from bits, the lowest first."""
-    flags: Bools = np.unpackbits(octets.view(np.uint8), count=count, bitorder="little").view(np.bool_)
+    flags: Bools = np.unpackbits(octets, count=count, bitorder="little").view(np.bool_)
     return flags
 
 
@@ -97,23 +108,30 @@ class _Cursor:
         self.at += shape.size
         return found
 
-    def array(self, kind: str, count: int) -> NDArray[np.generic]:
-        found: NDArray[np.generic] = np.frombuffer(self.buffer, kind, count, self.at)
-        self.at += found.nbytes + -found.nbytes % 8
+    def ints(self, count: int) -> Ints:
+        found: Ints = np.frombuffer(self.buffer, type_int, count, self.at)
+        self.at += 8 * count
         return found
 
-    def ints(self, count: int) -> Ints:
-        return self.array("<i8", count)  # type: ignore[return-value]
+    def floats(self, count: int) -> Floats:
+        found: Floats = np.frombuffer(self.buffer, type_float, count, self.at)
+        self.at += 8 * count
+        return found
+
+    def octets(self, count: int) -> NDArray[np.uint8]:
+        found: NDArray[np.uint8] = np.frombuffer(self.buffer, np.uint8, count, self.at)
+        self.at += count + -count % 8
+        return found
 
     def bits(self, count: int) -> Bools:
-        return unpacked_bits(self.array("u1", (count + 7) // 8), count)
+        return unpacked_bits(self.octets((count + 7) // 8), count)
 
 
 def decode_columns(body: bytes | memoryview) -> Columns:
     """Read what `encode_columns` wrote, in place where possible; Corrupt for anything else."""
     try:
         return _decode(_Cursor(body))
-    except (struct.error, ValueError, KeyError) as broken:
+    except (struct.error, ValueError) as broken:
         message = f"columns of {len(body)} bytes do not decode: {broken}"
         raise Corrupt(message) from broken
 
@@ -125,25 +143,33 @@ def _decode(cursor: _Cursor) -> Columns:
         raise Corrupt(message)
     time_ms = cursor.ints(rows)
     merges = cursor.bits(rows) if flags & _MERGES else None
-    cells = dict(_decode_column(cursor, rows) for _ in range(count))
+    cells: dict[int, Column] = {}
+    for _ in range(count):
+        variable, column_class, marks, _zero = cursor.header(_COLUMN)
+        cells[variable] = _decode_column(cursor, column_class, marks, rows)
     return Columns(time_ms, cells, merges)
 
 
-def _decode_column(cursor: _Cursor, rows: int) -> tuple[int, Column]:
-    variable, column_class, flags, _ = cursor.header(_COLUMN)
-    values = _decode_values(cursor, ColumnClass(column_class), rows)
-    present = cursor.bits(rows) if flags & _PRESENT else None
-    removed = cursor.bits(rows) if flags & _REMOVED else None
-    quality = cursor.ints(rows) if flags & _QUALITY else None
-    return variable, Column(values, present, removed, quality)
+def _decode_column(cursor: _Cursor, column_class: int, marks: int, rows: int) -> Column:
+    values = _decode_values(cursor, column_class, rows)
+    if not marks:
+        return Column(values)
+    present = cursor.bits(rows) if marks & _PRESENT else None
+    removed = cursor.bits(rows) if marks & _REMOVED else None
+    quality = cursor.ints(rows) if marks & _QUALITY else None
+    return Column(values, present, removed, quality)
 
 
-def _decode_values(cursor: _Cursor, column_class: ColumnClass, rows: int) -> Values:
-    if column_class is ColumnClass.FLOAT:
-        return cursor.array("<f8", rows)  # type: ignore[return-value]
-    if column_class is ColumnClass.INTEGER:
+def _decode_values(cursor: _Cursor, column_class: int, rows: int) -> Values:
+    if column_class == ColumnClass.FLOAT:
+        return cursor.floats(rows)
+    if column_class == ColumnClass.INTEGER:
         return cursor.ints(rows)
-    if column_class is ColumnClass.BOOLEAN:
+    if column_class == ColumnClass.BOOLEAN:
         return cursor.bits(rows)
-    offsets = cursor.array("<u4", rows + 1).astype("<i8")
-    return Texts(offsets, cursor.array("u1", int(offsets[-1])))  # type: ignore[arg-type]
+    if column_class == ColumnClass.TEXT:
+        sizes = cursor.octets(4 * (rows + 1))
+        offsets = sizes.view("<u4").astype(type_int)
+        return Texts(offsets, cursor.octets(int(offsets[-1])))
+    message = f"class {column_class} of a column is from a newer release"
+    raise Corrupt(message)

@@ -85,15 +85,18 @@ def decode_entry(body: bytes) -> SeriesEntry:
         tenant = bytes(rest[_KEY.size : _KEY.size + tenant_bytes]).decode("ascii")
         content = rest[_KEY.size + tenant_bytes + -tenant_bytes % 8 :]
         series = SeriesId(TenantId(tenant), AssetId(asset.hex()), AspectId(aspect.hex()))
-        return SeriesEntry(series, aspect_version, _decode_content(EntryKind(kind), content))
+        return SeriesEntry(series, aspect_version, _decode_content(kind, content))
     except (struct.error, ValueError) as broken:
         message = f"an entry of {len(body)} bytes does not decode: {broken}"
         raise Corrupt(message) from broken
 
 
-def _decode_content(kind: EntryKind, content: memoryview) -> Change:
-    if kind is EntryKind.UPSERT:
+def _decode_content(kind: int, content: memoryview) -> Change:
+    if kind == EntryKind.UPSERT:
         return Upsert(decode_columns(content))
-    if kind is EntryKind.CLEAR:
+    if kind == EntryKind.CLEAR:
         return Clear(*_RANGE.unpack(content))
-    return Attach(bytes(content))
+    if kind == EntryKind.ATTACH:
+        return Attach(bytes(content))
+    message = f"an entry of kind {kind} is from a newer release"
+    raise Corrupt(message)
