@@ -5,7 +5,7 @@ Adapters are imported where they are chosen, so that a door on SQLite never load
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from runtime.clock import SystemClock
 from runtime.ports import DoorPolicy, Ports
 from runtime.settings import Settings, SettingsError
 from storage.port import CatalogStore, SeriesStore
-from streams.port import DEFAULT_CAPS, RecordStream
+from streams.port import DEFAULT_CAPS, JobFunction, JobQueue, RecordStream
 
 if TYPE_CHECKING:
     from storage.cassandra.session import Address
@@ -77,6 +77,20 @@ def open_stream(settings: Settings) -> RecordStream:
         raise SettingsError("one process alone needs a stream server: set ASPECTSTORE_STREAM to its address")
     caps = replace(DEFAULT_CAPS, backlog_bytes_max=settings.backlog_bytes_max)
     return ValkeyRecordStream(settings.stream, caps=caps)
+
+
+def open_jobs(settings: Settings) -> JobQueue:
+    """Name the job queue; it lives beside the stream."""
+    from streams.rq_jobs import RqJobQueue  # noqa: PLC0415
+
+    return RqJobQueue(settings.stream)
+
+
+def serve_jobs(settings: Settings, functions: Mapping[str, JobFunction]) -> None:
+    """Run these jobs until told to end."""
+    from streams.rq_jobs import serve  # noqa: PLC0415
+
+    serve(settings.stream, functions)
 
 
 def _cassandra(settings: Settings) -> Address:
