@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Take a lease that nobody holds, or keep one's own.
 -- KEYS  1 lease
 -- ARGV  1 owner  2 ttl_ms

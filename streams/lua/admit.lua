@@ -1,4 +1,5 @@
--- Append one entry to its shard, or say why not: every check first, then the entry, then the marks (design 3.3).
+-- Append one entry to its shard, or say why not: first every check, then the entry, then the marks
+-- (design 3.3).
 -- KEYS  1 stream  2 proved  3 limit  4 last  5 incarnation  6 bytes  7 done  8 tail
 --       with an idempotency key also: 9 its answer  10 the ages of the tenant's keys in this shard
 -- ARGV  1 run id of the connection  2 series  3 body  4 backlog_bytes_max

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Keep a writer in the list of living ones, and say who is in it.
 -- KEYS  1 writers
 -- ARGV  1 owner  2 ttl_ms

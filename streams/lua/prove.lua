@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Open a shard for admission on this server process (design 4, stream and store together).
 -- KEYS  1 stream  2 proved  3 limit  4 last  5 incarnation  6 applied  7 blind  8 latest
 -- ARGV  1 run id of the connection  2 last  3 limit  4 incarnation  5 applied

@@ -1,5 +1,6 @@
--- Entries of one shard after a position, until about bytes_max (design 3.6). A large reply holds up the server,
--- so the size of a page follows the size of the entries seen so far.
+#!lua flags=no-writes
+-- Entries of one shard after a position, until about bytes_max (design 3.6). A large reply holds up the
+-- server, so the size of a page follows the size of the entries seen so far.
 -- KEYS  1 stream
 -- ARGV  1 after  2 bytes_max  3 entries_max
 -- Gives the entries as XRANGE does.

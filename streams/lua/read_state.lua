@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- The marks of a shard as of one moment.
 -- KEYS  1 stream  2 proved  3 limit  4 last  5 incarnation  6 applied  7 trimmed  8 bytes  9 done
 -- Gives {time_us, last found, then keys 2, 3 and 5-9 as they are}.

@@ -1,3 +1,4 @@
+#!lua flags=no-writes
 -- What a fresh read needs of one series, as of one moment (design 4.17).
 -- KEYS  1 stream  2 proved  3 applied  4 blind  5 tail  6 latest
 -- ARGV  1 run id of the connection  2 series  3 entries_max  4 bytes_max

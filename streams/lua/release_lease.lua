@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Give a lease back if it is still one's own.
 -- KEYS  1 lease
 -- ARGV  1 owner

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Raise the limit of a shard that is proved on this server; never lower it.
 -- KEYS  1 proved  2 limit
 -- ARGV  1 run id of the connection  2 limit

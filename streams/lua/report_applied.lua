@@ -1,7 +1,11 @@
--- Say that everything up to a position is in the store, and keep what the latest caches hold then (design 4.12, 4.17).
+#!lua flags=allow-oom
+-- Say that everything up to a position is in the store, and keep what the latest caches hold then
+-- (design 4.12, 4.17).
 -- KEYS  1 stream  2 proved  3 applied  4 bytes  5 done  6 tail  7 latest
--- ARGV  1 run id of the connection  2 position  3 number of dropped series, these, then pairs of series and content
--- Gives 1; 0 if the shard is not proved on this server. A report from below `applied` is a late one: nothing changes.
+-- ARGV  1 run id of the connection  2 position  3 number of dropped series, these,
+--       then pairs of series and content
+-- Gives 1; 0 if the shard is not proved on this server. A report from below `applied` is a late one:
+-- nothing changes.
 local marks = redis.call('MGET', KEYS[2], KEYS[3], KEYS[4])
 if marks[1] ~= ARGV[1] or not marks[2] then
   return 0
@@ -13,7 +17,8 @@ end
 
 redis.call('SET', KEYS[3], ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', ARGV[2])
--- Each entry says how many bytes were admitted up to its end: the first unapplied one tells where the backlog begins.
+-- Each entry says how many bytes were admitted up to its end, so the first unapplied one tells where the
+-- backlog begins.
 local waiting = redis.call('XRANGE', KEYS[1], string.format('%.0f', position + 1), '+', 'COUNT', 1)
 local done = marks[3] or '0'
 if waiting[1] then

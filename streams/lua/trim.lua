@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Remove one piece of the entries up to a position, never above `applied`, and note how far (design 4).
 -- KEYS  1 stream  2 applied  3 trimmed
 -- ARGV  1 upto  2 entries a piece
@@ -11,7 +12,7 @@ local position = string.match(highest[1], '^%d+')
 if tonumber(position) > tonumber(redis.call('GET', KEYS[3]) or 0) then
   redis.call('SET', KEYS[3], position)
 end
--- Whole nodes by `~`, which alone takes a limit; what is left of the last node, at most a hundred entries, by `=`.
+-- Whole nodes by `~`, which alone takes a limit; what is left of the last node by `=`: a hundred entries.
 local keep_from = string.format('%.0f', upto + 1)
 if redis.call('XTRIM', KEYS[1], 'MINID', '~', keep_from, 'LIMIT', ARGV[2]) > 0 then
   return 1

@@ -1,5 +1,8 @@
 """The names of a shard's keys and the scripts that work on them.
 
+Only admission is refused when the server's memory is full; all that a writer needs in order to make
+room again is a script with `allow-oom`.
+
 All keys of a shard carry its number as hash tag, written literally (`last:{7}`), so that a server with
 slots keeps them together.
 """
@@ -45,6 +48,7 @@ RENEW_LIMIT = Script.named("renew_limit")
 ACQUIRE_LEASE = Script.named("acquire_lease")
 RELEASE_LEASE = Script.named("release_lease")
 JOIN = Script.named("join")
+BURY = Script.named("bury")
 
 ALL = (
     ADMIT,
@@ -58,6 +62,7 @@ ALL = (
     ACQUIRE_LEASE,
     RELEASE_LEASE,
     JOIN,
+    BURY,
 )
 
 

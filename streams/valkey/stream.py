@@ -237,7 +237,7 @@ class ValkeyRecordStream(RecordStream):
     async def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter; the same (shard, position) twice is one."""
         content = msgspec.msgpack.encode((letter.reason, letter.body))
-        await self._ask(pack("HSETNX", keys_of(letter.shard).dead, letter.position, content))
+        await self._ask(scripts.BURY.call((keys_of(letter.shard).dead,), letter.position, content))
 
     async def dead_letters(self, shard: int) -> list[DeadLetter]:
         """List the dead letters of a shard, ascending."""
