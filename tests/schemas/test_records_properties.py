@@ -67,7 +67,7 @@ def bodies(draw) -> tuple[list[dict], bytes]:
     return drawn, f"[{','.join([draw(spelled(row)) for row in drawn])}]".encode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(bodies(), st.sampled_from(WriteMode))
 def test_what_was_sent_is_read(rows_and_body, mode):
     """Whatever spelling a client chooses, the columns hold what it meant (MS-02, design 8.20, 8.21)."""
@@ -101,7 +101,7 @@ members = st.tuples(names, st.sampled_from(PIECES)).map(lambda member: f'"{membe
 records = st.lists(members, max_size=3).map(lambda some: "{" + ",".join([f'"_time":"{NOW}"', *some]) + "}")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(records | st.sampled_from(["{}", "null", "[]"]), min_size=1, max_size=3),
     st.sampled_from([0, 0, 0, 40]),
@@ -128,7 +128,7 @@ def test_readers_agree(some, more, mode, profile):
         assert np.array_equal(columns.time_ms, slow.columns.time_ms)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(bodies(), st.data())
 def test_damaged_bodies_never_raise(rows_and_body, data):
     """A body with bytes changed, cut or doubled is taken or refused; nothing else ever happens."""
@@ -156,7 +156,7 @@ def test_damaged_bodies_never_raise(rows_and_body, data):
     json.dumps(problems).encode()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bodies())
 def test_well_formed_bodies_are_not_diagnosed(rows_and_body):
     """The typed decoders take what clients send; the slow reader stays the exception (design 8.20)."""

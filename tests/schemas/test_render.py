@@ -40,7 +40,7 @@ def test_no_rows():
     assert render_records(Columns(np.zeros(0, np.int64)), ALL) == b"[]"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(bodies())
 def test_what_was_sent_is_read_back(rows_and_body):
     """Every row reads back equal through another JSON reader, doubles bit by bit (design 8.16)."""
