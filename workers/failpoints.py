@@ -1,7 +1,8 @@
 """Named places where a test may have the process killed: the only code here that exists for tests.
 
-`ASPECTSTORE_FAILPOINT=after_store:3` kills the process with SIGKILL when it comes to `after_store`
-for the third time. Unset (always in production) a fail point costs one comparison.
+`FAILPOINT=after_store:3` kills the process with SIGKILL when it comes to `after_store` for the third
+time. It is no setting, so its name lacks their prefix. Unset (always in production) a fail point costs
+one comparison.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 
-_name, _, _count = os.environ.get("ASPECTSTORE_FAILPOINT", "").partition(":")
+_name, _, _count = os.environ.get("FAILPOINT", "").partition(":")
 _left = int(_count or "1")
 
 
