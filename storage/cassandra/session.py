@@ -32,6 +32,7 @@ from cassandra.cluster import (
 from cassandra.cluster import Session as DriverSession
 from cassandra.connection import ConnectionException
 from cassandra.policies import (
+    ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
     FallthroughRetryPolicy,
     RetryPolicy,
@@ -63,6 +64,9 @@ TIMEOUT_S = 10.0
 """After this an answer is given up; above the 8 s after which our server gives up by itself."""
 
 CONNECT_TIMEOUT_S = 10.0
+
+RECONNECT_S = 1.0
+"""Between two tries to reach a node that is down; the driver's own pause grows to ten minutes."""
 
 AGREEMENT_S = 30.0
 """How long a schema change may take to reach every node."""
@@ -353,6 +357,7 @@ def _cluster(address: Address, timeout_s: float) -> Cluster:
         auth_provider=credentials,
         ssl_context=address.tls,
         connect_timeout=CONNECT_TIMEOUT_S,
+        reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
         connection_class=Connection,
         sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         execution_profiles={

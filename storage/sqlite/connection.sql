@@ -1,7 +1,8 @@
 -- How every SQLite file of the service is opened, whatever its tables.
 
 -- create --
--- Pages of 16 KB (blobs of 30 KB then need two, not eight) and a write-ahead log; the first only counts for an empty file.
+-- Pages of 16 KB (a blob of 30 KB needs two, not eight) and a write-ahead log.
+-- The first counts for an empty file only.
 PRAGMA page_size = 16384;
 PRAGMA journal_mode = wal
 
@@ -14,7 +15,7 @@ PRAGMA synchronous = full
 PRAGMA synchronous = off
 
 -- tune_writer --
--- Checkpoints are another thread's work; 32 MB of pages; a log that was reset gives the disk back above 256 MB.
+-- Checkpoints are another thread's work; 32 MB of pages; a reset log above 256 MB gives the disk back.
 PRAGMA wal_autocheckpoint = 0;
 PRAGMA foreign_keys = on;
 PRAGMA cache_size = -32768;

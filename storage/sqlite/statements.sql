@@ -84,7 +84,8 @@ SELECT version, limit_position, incarnation FROM shards WHERE shard = ?1
 
 -- create_shard --
 -- Store the first promise of a shard, if there is none.
-INSERT INTO shards (shard, version, limit_position, incarnation) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING
+INSERT INTO shards (shard, version, limit_position, incarnation) VALUES (?1, ?2, ?3, ?4)
+ON CONFLICT DO NOTHING
 
 -- swap_shard --
 -- Store the next promise if the one it was built on still stands.

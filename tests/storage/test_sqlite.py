@@ -220,7 +220,8 @@ class TestGroupCommit:
     async def test_a_turn_is_stored_whole_or_not_at_all(self, store: SqliteSeriesStore) -> None:
         """If one delta fails, neither the others nor the cursor of its turn are stored."""
         slice_id, shard = a_slice(), a_shard()
-        bad = Turn((slice_id,), [a_delta(slice_id, 1), Delta(slice_id, 2, 2, None)], {shard: 2})  # type: ignore[arg-type]
+        broken = Delta(slice_id, 2, 2, None)  # type: ignore[arg-type]
+        bad = Turn((slice_id,), [a_delta(slice_id, 1), broken], {shard: 2})
 
         with pytest.raises(StoreUnavailable):
             await store.write_turn(bad)
