@@ -38,10 +38,10 @@ def run(folder: Path, *, once: bool, listen: str = LISTEN) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     environ |= {f"{PREFIX}BOOTSTRAP": f"{TENANT}:{client}:{secret}", f"{PREFIX}CONFIG": ""}
     with _ended_by_term(), _serving(demo, environ, listen) as service:
-        from cli import demo_show  # noqa: PLC0415  # the client loads while the service starts
-
         url = service.await_ready()
         print(f"ready {url} ({time.monotonic() - started:.1f} s)", flush=True)
+        from cli import demo_show  # noqa: PLC0415  # numpy and httpx would have slowed the start
+
         target = Target(url, client, secret, TENANT)
         write_target(target, demo)
         demo_show.show(target, datetime.now(UTC))

@@ -38,8 +38,8 @@ def show(target: Target, now: datetime) -> None:
     with Client(target.url, target.client, target.secret) as client:
         asset_id = _make_asset(client, target.tenant)
         sent = list(weather.records(now, DAYS, SEED))
-        _load(client, asset_id, sent)
-        _compare(client, asset_id, sent)
+        receipt = _load(client, asset_id, sent)
+        _compare(client, asset_id, sent, receipt)
         print(f"\nasset {ASSET} ({asset_id}), aspect {ASPECT}: the newest records")
         newest = client.read(asset_id, ASPECT, start=EPOCH, limit=TABLE_ROWS, sort="desc").records
         print("\n".join(table_lines(newest, SHOWN)))
@@ -57,22 +57,24 @@ def _make_asset(client: Client, tenant: str) -> str:
     return client.create_asset(ASSET, f"{tenant}.mast").asset_id
 
 
-def _load(client: Client, asset_id: str, sent: list[Record]) -> None:
-    records = iter(sent)
+def _load(client: Client, asset_id: str, sent: list[Record]) -> str:
+    """Send the records; gives the receipt of the last request."""
+    records, receipt = iter(sent), ""
     with Progress("load", len(sent), "records") as progress:
         while batch := list(islice(records, BATCH)):
-            client.put_encoded(asset_id, ASPECT, msgspec.json.encode(batch))
+            receipt = client.put_encoded(asset_id, ASPECT, msgspec.json.encode(batch)).receipt
             progress.advance(len(batch))
     values = sum(len(record) - 1 for record in sent)
     rate = values / max(progress.seconds, 0.001)
     print(
         f"loaded {len(sent):,} records, {values:,} values in {progress.seconds:.1f} s ({rate:,.0f} values/s)"
     )
+    return receipt
 
 
-def _compare(client: Client, asset_id: str, sent: list[Record]) -> None:
-    """Read everything back; what is acknowledged is readable at once, and equal."""
-    read = list(client.read_all(asset_id, ASPECT, start=EPOCH, limit=PAGE_ROWS))
+def _compare(client: Client, asset_id: str, sent: list[Record], receipt: str) -> None:
+    """Read everything back, as of the last receipt at least, and compare."""
+    read = list(client.read_all(asset_id, ASPECT, start=EPOCH, limit=PAGE_ROWS, after=receipt))
     expected = [_as_read(record) for record in sent]
     if read != expected:
         raise Complaint(f"read back {len(read):,} records that differ from the {len(sent):,} sent: a defect")

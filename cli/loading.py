@@ -9,8 +9,10 @@ times overlap those of one on its way waits for it.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
@@ -22,7 +24,7 @@ from cli.inference import Kind, is_boolean, kind_of, to_values, variable_names
 from cli.model import Column, Place
 from cli.progress import Progress
 from cli.tables import Chunk, Table
-from client import ApiError, BadRequest, Client, ClientError, Record
+from client import ApiError, BadRequest, Client, ClientError, Record, Unavailable
 
 BODY_BYTES_MAX = 1_000_000
 """A single PUT takes 1,048,576 bytes; the rest is room."""
@@ -153,7 +155,8 @@ class _Sender:
 
     def __init__(self, client: Client, table: Table, place: Place, progress: Progress) -> None:
         self._client, self._table, self._place, self._progress = client, table, place, progress
-        self._flying: dict[Future[None], Batch] = {}
+        self._flying: dict[Future[str], Batch] = {}
+        self._receipts: deque[str] = deque(maxlen=IN_FLIGHT)
 
     def send(self, pool: ThreadPoolExecutor, batch: Batch) -> None:
         while len(self._flying) >= IN_FLIGHT or any(batch.overlaps(other) for other in self._flying.values()):
@@ -165,19 +168,28 @@ class _Sender:
         done, _ = wait(self._flying, return_when=FIRST_COMPLETED)
         for future in done:
             batch = self._flying.pop(future)
-            future.result()
+            self._receipts.append(future.result())
             self._progress.advance(len(batch.parts))
 
     def finish(self) -> None:
+        """Wait for every answer, and until the records can be read.
+
+        One order holds for a whole series, so the last receipts cover all. A store that lags is no
+        failure: what is acknowledged is kept.
+        """
         while self._flying:
             self.land()
+        for receipt in self._receipts:
+            with suppress(Unavailable):
+                self._client.read(self._place.asset.asset_id, self._place.aspect, after=receipt)
 
-    def _put(self, batch: Batch) -> None:
+    def _put(self, batch: Batch) -> str:
         body = b"[" + b",".join(batch.parts) + b"]"
         try:
-            self._client.put_encoded(self._place.asset.asset_id, self._place.aspect, body)
+            written = self._client.put_encoded(self._place.asset.asset_id, self._place.aspect, body)
         except BadRequest as error:
             raise Complaint(f"{self._table.path}{_line_of(error, batch)}: {error}") from None
+        return written.receipt
 
 
 def _line_of(error: ApiError, batch: Batch) -> str:

@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Collection, Mapping, MutableMapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 import msgspec
@@ -110,6 +111,15 @@ def configure(level: str = "info", *, hidden: Collection[str] = (), stream: Text
     root.handlers[:] = [_FromLibraries(lines)]
     root.setLevel(max(LEVELS[level], logging.WARNING) if level != "debug" else logging.INFO)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write what ends a process as a line like any other; a traceback's last line may quote a body."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        structlog.get_logger("process").critical("uncaught", exc_info=error)
 
 
 def describe(error: BaseException) -> list[dict[str, object]]:

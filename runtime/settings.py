@@ -149,6 +149,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.read_deadline_s >= self.seal_grace_s:
             raise ValueError("`read_deadline_s` must be shorter than `seal_grace_s`")
 
+    def __repr__(self) -> str:
+        """Show every field but the secrets, so that no traceback can leak one."""
+        values = msgspec.structs.asdict(self).items()
+        shown = [f"{name}={'…' if is_secret(name) else repr(value)}" for name, value in values]
+        return f"Settings({', '.join(shown)})"
+
     @property
     def folder(self) -> Path:
         """Give the data folder as an absolute path."""

@@ -10,6 +10,7 @@ is free only when the last one is gone.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import shutil
@@ -41,6 +42,8 @@ STEADY_S = 30.0
 READY_S = 120.0
 """A log of gigabytes is read before the stream server answers."""
 HEALTH_TIMEOUT_S = 2.0
+DOORS, WRITER, JOBS = "doors", "writer", "jobs"
+"""What the names of parts begin with."""
 BAD_SETTINGS = 2
 """Exit code of a part that cannot start with these settings, however often it tries."""
 
@@ -106,9 +109,9 @@ def module(name: str, *arguments: str) -> list[str]:
 
 def commands(settings: Settings) -> dict[str, list[str]]:
     """Give the commands of every part, in the order in which they end."""
-    doors = {"doors": module("cli.door")}
-    writers = {f"writer-{number}": module("workers.main", "writer") for number in range(settings.writers)}
-    jobs = {f"jobs-{number}": module("workers.main", "jobs") for number in range(settings.job_workers)}
+    doors = {DOORS: module("cli.door")}
+    writers = {f"{WRITER}-{number}": module("workers.main", "writer") for number in range(settings.writers)}
+    jobs = {f"{JOBS}-{number}": module("workers.main", "jobs") for number in range(settings.job_workers)}
     return doors | writers | jobs
 
 
@@ -144,6 +147,7 @@ class Supervisor:
             if self._await_ready(host, port):
                 shown = f"[{host}]" if ":" in host else host
                 self._say(f"ready http://{shown}:{port}")
+                self._release_jobs()
                 while not self._signals.asked:
                     self._tend()
                     self._signals.wait(self._next_look())
@@ -161,7 +165,10 @@ class Supervisor:
         self._settings = settings
         self._parts = [Part(name, command) for name, command in commands(settings).items()]
         for part in self._parts:
-            self._start(part)
+            if part.name.startswith(JOBS):
+                part.due_s = math.inf  # nobody waits for a job yet, and somebody waits for the door
+            else:
+                self._start(part)
 
     def _start_stream(self) -> str:
         lacking = missing()
@@ -201,6 +208,11 @@ class Supervisor:
             self._signals.wait(POLL_S)
         return False
 
+    def _release_jobs(self) -> None:
+        for part in self._parts:
+            if part.due_s == math.inf:
+                part.due_s = 0.0
+
     def _next_look(self) -> float:
         dues = [part.due_s for part in self._parts if part.process is None]
         return max(0.0, min(dues) - time.monotonic()) if dues else IDLE_S
@@ -228,7 +240,7 @@ class Supervisor:
 
     def _end(self) -> None:
         """End every part in order: what was acknowledged is stored before the stream server goes."""
-        for group in ("doors", "writer", "jobs"):
+        for group in (DOORS, WRITER, JOBS):
             self._end_group([part for part in self._parts if part.name.startswith(group)])
         if self._stream is not None:
             self._stream.stop()

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sys
 
 import pytest
 import structlog
@@ -18,13 +19,13 @@ JWT = "eyJhbGciOiJSUzI1NiJ9.eyJ0ZW4iOiJhY21lIn0.c2lnbmF0dXJl"
 def lines():
     """Configure logging into a buffer; gives a function that reads the events; puts everything back."""
     root = logging.getLogger()
-    before = (root.handlers[:], root.level)
+    before = (root.handlers[:], root.level, sys.excepthook)
     buffer = io.StringIO()
     logs.configure("info", hidden=[CANARY], stream=buffer)
     yield lambda: [json.loads(line) for line in buffer.getvalue().splitlines()]
     structlog.reset_defaults()
     logging.captureWarnings(capture=False)
-    root.handlers[:], root.level = before
+    root.handlers[:], root.level, sys.excepthook = before
 
 
 def test_line_names_time_level_request_and_tenant(lines):
@@ -131,3 +132,17 @@ def test_long_values_are_cut(lines):
     structlog.get_logger().info("x", path="a" * 10_000)
 
     assert len(lines()[0]["path"]) == logs.TEXT_LENGTH_MAX
+
+
+def test_end_of_a_process_is_a_line_too(lines):
+    """What nobody caught is logged in the same form, without its message."""
+    error = ValueError("made-up-canary")
+    sys.excepthook(ValueError, error, None)
+
+    [line] = lines()
+    assert (line["level"], line["event"], line["exception"][0]["type"]) == (
+        "critical",
+        "uncaught",
+        "ValueError",
+    )
+    assert "made-up-canary" not in json.dumps(line)

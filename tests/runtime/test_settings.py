@@ -152,3 +152,11 @@ def test_changed_settings_are_checked_again():
     )
     with pytest.raises(SettingsError):
         chosen.changed(shards=0)
+
+
+def test_secrets_are_not_shown():
+    """Whoever prints the settings, by accident or in a traceback, prints no secret."""
+    chosen = Settings(bootstrap="acme:c:canary1", stream="redis://:canary2@h", store_password="canary3")
+
+    assert "canary" not in f"{chosen} {chosen!r}"
+    assert {"canary1", "redis://:canary2@h", "canary3"} <= set(chosen.secrets)
