@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from api.routes.series import From, Select, To
 from api.scopes import AGGREGATES_READ, require
@@ -43,17 +43,18 @@ async def get_aggregates(
     request: Caller,
     services: Serving,
     *,
-    asset_id: Annotated[str, Parameter(query="assetId", description="Asset id.")],
-    aspect_name: Annotated[str, Parameter(query="aspectName", description="Name of the aspect.")],
+    asset_id: Annotated[str, QueryParameter(name="assetId", description="Asset id.")],
+    aspect_name: Annotated[str, QueryParameter(name="aspectName", description="Name of the aspect.")],
     from_: From = None,
     to: To = None,
     interval_unit: Annotated[
-        str, Parameter(query="intervalUnit", description="`hour`.", schema_extra={"enum": ["hour", "HOUR"]})
+        str,
+        QueryParameter(name="intervalUnit", description="`hour`.", schema_extra={"enum": ["hour", "HOUR"]}),
     ] = "hour",
     interval_value: Annotated[
         str,
-        Parameter(
-            query="intervalValue", description="Hours, 1 to 24.", schema_extra={"pattern": "^[0-9]{1,2}$"}
+        QueryParameter(
+            name="intervalValue", description="Hours, 1 to 24.", schema_extra={"pattern": "^[0-9]{1,2}$"}
         ),
     ] = "1",
     select: Select = None,

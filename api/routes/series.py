@@ -9,7 +9,7 @@ from litestar import Response, delete, get, patch, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIHeader, Schema
 from litestar.openapi.spec.enums import OpenAPIType
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from api.receipts import Fate
 from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE, require
@@ -24,39 +24,47 @@ _TAGS = ["time series"]
 _WRITING = refusals(400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
 _READING = refusals(400, 401, 403, 404, 410, 503)
 
-AssetInPath = Annotated[str, Parameter(description="Asset id, 32 lowercase hexadecimal digits.")]
-AspectInPath = Annotated[str, Parameter(description="Name of the aspect on the asset's type.")]
+AssetInPath = Annotated[str, PathParameter(description="Asset id, 32 lowercase hexadecimal digits.")]
+AspectInPath = Annotated[str, PathParameter(description="Name of the aspect on the asset's type.")]
 From = Annotated[
     str | None,
-    Parameter(query="from", description="Start, exclusive: RFC 3339.", schema_extra={"format": "date-time"}),
+    QueryParameter(
+        name="from", description="Start, exclusive: RFC 3339.", schema_extra={"format": "date-time"}
+    ),
 ]
 To = Annotated[
     str | None,
-    Parameter(query="to", description="End, inclusive: RFC 3339.", schema_extra={"format": "date-time"}),
+    QueryParameter(name="to", description="End, inclusive: RFC 3339.", schema_extra={"format": "date-time"}),
 ]
 Limit = Annotated[
     str | None,
-    Parameter(description="Records returned at most, 1 to 2000.", schema_extra={"pattern": "^[0-9]{1,4}$"}),
+    QueryParameter(
+        description="Records returned at most, 1 to 2000.", schema_extra={"pattern": "^[0-9]{1,4}$"}
+    ),
 ]
-Select = Annotated[str | None, Parameter(description="Variables, divided by commas; `x_qc` is one too.")]
-Sort = Annotated[str | None, Parameter(description="By time.", schema_extra={"enum": ["asc", "desc"]})]
+Select = Annotated[str | None, QueryParameter(description="Variables, divided by commas; `x_qc` is one too.")]
+Sort = Annotated[str | None, QueryParameter(description="By time.", schema_extra={"enum": ["asc", "desc"]})]
 LatestValue = Annotated[
     str | None,
-    Parameter(
-        query="latestValue",
+    QueryParameter(
+        name="latestValue",
         description="Newest value of each variable.",
         schema_extra={"enum": ["true", "false"]},
     ),
 ]
 Wait = Annotated[
     str | None,
-    Parameter(description="`applied`: answer when the store has it.", schema_extra={"enum": ["applied"]}),
+    QueryParameter(
+        description="`applied`: answer when the store has it.", schema_extra={"enum": ["applied"]}
+    ),
 ]
 IdempotencyKey = Annotated[
-    str | None, Parameter(header="Idempotency-Key", description="Same key and body: same answer, one effect.")
+    str | None,
+    HeaderParameter(name="Idempotency-Key", description="Same key and body: same answer, one effect."),
 ]
+ReceiptInPath = Annotated[str, PathParameter(description="As `Write-Receipt` gave it.")]
 ReadAfter = Annotated[
-    str | None, Parameter(header="Read-After", description="A receipt whose write must be in the answer.")
+    str | None, HeaderParameter(name="Read-After", description="A receipt whose write must be in the answer.")
 ]
 
 RECORDS_BODY = {"records": True}
@@ -128,9 +136,7 @@ async def patch_series(
     """Merge values into records of the same time; null takes a value away (wire 1.4)."""
     body = await request.body()
     options = _options(wait, idempotency_key)
-    return _empty(
-        await services.series.write(request.user, (asset, aspect), body, WriteMode.MERGE, options)
-    )
+    return _empty(await services.series.write(request.user, (asset, aspect), body, WriteMode.MERGE, options))
 
 
 @put(
@@ -241,7 +247,7 @@ class ReceiptState(msgspec.Struct):
     operation_id="getReceipt",
     tags=_TAGS,
 )
-async def get_receipt(request: Caller, services: Serving, receipt: str) -> ReceiptState:
+async def get_receipt(request: Caller, services: Serving, receipt: ReceiptInPath) -> ReceiptState:
     """Tell what became of a write, by its `Write-Receipt` (design 8.17)."""
     fate, reason = await services.series.fate(request.user, receipt)
     return ReceiptState(fate, reason)
