@@ -7,7 +7,6 @@ problem with the JSON pointer of its place in a body that names members as the w
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from enum import Enum
 
 import msgspec
@@ -328,11 +327,6 @@ def _check_variable_change(old: Variable, new: Variable, at: str) -> list[Proble
     if new.quality_code != old.quality_code:
         problems.append(_problem(at + "/qualityCode", f"The qualityCode of {old.name} cannot change."))
     return problems
-
-
-def problems_at(at: str, problems: Sequence[Problem]) -> list[Problem]:
-    """Move problems under the place of the thing that has them."""
-    return [problem._replace(pointer=at + problem.pointer) for problem in problems]
 
 
 def _problem(pointer: str, message: str) -> Problem:

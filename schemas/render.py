@@ -78,9 +78,10 @@ def _values(column: Column, type_: VariableType) -> list[Any]:
 
 
 def _without_absent(column: Column) -> Ints:
+    assert isinstance(column.values, np.ndarray)
+    times: Ints = column.values.astype(np.int64)
     # What stands where no value is may be no time at all.
-    times: Ints = column.values if column.present is None else np.where(column.present, column.values, 0)  # type: ignore[arg-type, assignment]
-    return times
+    return times if column.present is None else np.where(column.present, times, 0)
 
 
 def _codes(quality: Ints, column: Column) -> list[Any]:

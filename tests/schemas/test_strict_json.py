@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import Malformed
@@ -66,6 +66,7 @@ def test_keeps_what_was_written():
     assert type(parse_json(b'"1"')) is str
 
 
+@settings(max_examples=30)
 @given(
     st.recursive(st.none() | st.booleans() | st.text(), lambda c: st.lists(c) | st.dictionaries(st.text(), c))
 )
