@@ -19,13 +19,13 @@ from litestar.types import ControllerRouterHandler
 from api.bodies import StrictRequest, check_media, check_present
 from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
-from api.docs import openapi_config
 from api.door import Door
 from api.errors import answer
 from api.hot import HotPath
 from api.identity.service import IdentityService
 from api.queries import check_query
 from api.routes import aggregates, aspect_types, asset_types, assets, health, series, tokens
+from api.routes.docs import docs_routes
 from api.series import SeriesService
 from api.services import Services
 from api.tenancy import deny_by_default
@@ -56,8 +56,9 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
     index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile)
     identity = IdentityService(ports, index.is_active)
     services = Services(ports, identity, index, Catalogue(ports.catalog, index), SeriesService(ports, index))
+    all_routes = [*ROUTES, *routes]
     litestar = Litestar(
-        route_handlers=[*ROUTES, *routes],
+        route_handlers=[*all_routes, *docs_routes(all_routes)],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         guards=[deny_by_default],
         before_request=_before_request,
@@ -70,7 +71,7 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
         },
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
-        openapi_config=openapi_config(),
+        openapi_config=None,  # `api.docs` describes the routes
         logging_config=None,
         state=State({"services": services}),
         signature_namespace={"Services": Services},

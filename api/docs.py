@@ -1,18 +1,205 @@
-"""The API's description: OpenAPI 3.1 and a page that shows it, without anything from elsewhere."""
+"""The API's description, OpenAPI 3.1, made from the routes; and a page that shows it without any script.
+
+The framework describes parameters, bodies and answers; this module adds what it cannot know: who may call,
+forms, raw bodies, preconditions, and that any route may be unavailable for a moment. A framework
+application without ports is made for it, so that the one that serves has no route of the framework's own.
+"""
 
 from __future__ import annotations
 
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import msgspec.yaml
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
-from litestar.router import Router
+from litestar.types import ControllerRouterHandler
 
-from api.scopes import opened
+from api.errors import HAL_PREFIX, JSON, VND_ERROR
+
+VERSION = "0.1.0"
+
+_TITLE = "Aspectstore"
+_REFERENCE = {"$ref": "#/components/schemas/ErrorBody"}
+_TEMPLATE = "#/components/schemas/{name}"
+
+_RECORD = {
+    "type": "object",
+    "description": "A time and the values of variables; `<variable>_qc` carries a quality code.",
+    "properties": {"_time": {"type": "string", "format": "date-time"}},
+    "required": ["_time"],
+    "additionalProperties": {"type": ["number", "string", "boolean", "null"]},
+}
+_RECORDS = {"type": "array", "items": {"$ref": "#/components/schemas/Record"}}
+_RECORD_SET = {
+    "type": "object",
+    "properties": {
+        "timeseries": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "entityId": {"type": "string"},
+                    "propertySetName": {"type": "string"},
+                    "data": _RECORDS,
+                },
+                "required": ["entityId", "propertySetName", "data"],
+            },
+        }
+    },
+    "required": ["timeseries"],
+}
+_RAW_BODIES = {"records": _RECORDS, "record_set": _RECORD_SET}
+"""Bodies that a handler reads by itself, by the mark in its `opt`."""
+
+_UNAVAILABLE = "Repeat after Retry-After"
 
 
-def openapi_config() -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="Aspectstore",
-        version="0.1.0",
-        openapi_router=Router("/docs", route_handlers=[], opt=opened(), include_in_schema=False),
-        render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],
+def describe(routes: Sequence[ControllerRouterHandler]) -> dict[str, Any]:
+    """Describe the routes; the same routes give the same description."""
+    app = Litestar(
+        route_handlers=list(routes),
+        dependencies={"services": Provide(_nothing, sync_to_thread=False)},
+        openapi_config=OpenAPIConfig(title=_TITLE, version=VERSION, create_examples=False),
+        logging_config=None,
     )
+    description = app.openapi_schema.to_schema()
+    schemas = description["components"]["schemas"]
+    schemas["Record"] = _RECORD
+    for handler, path, operation in _operations(app, description):
+        _complete(handler, path, operation, schemas)
+    description["components"]["schemas"] = dict(sorted(schemas.items()))
+    description["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+        "client": {"type": "http", "scheme": "basic"},
+    }
+    return dict(description)
+
+
+def to_yaml(description: Mapping[str, Any]) -> str:
+    """Write a description as the file in `openapi/` has it."""
+    # Through JSON, so that texts and numbers are plain ones.
+    plain = msgspec.json.decode(msgspec.json.encode(description))
+    return msgspec.yaml.encode(plain).decode()
+
+
+def to_page(description: Mapping[str, Any]) -> str:
+    """Write a description as one page of plain HTML: every operation, what it takes, what it answers."""
+    sections = "".join(
+        _section(method, path, operation)
+        for path, item in description["paths"].items()
+        for method, operation in item.items()
+        if isinstance(operation, dict)
+    )
+    return _PAGE.format(title=html.escape(_TITLE), version=VERSION, sections=sections)
+
+
+def _nothing() -> None:
+    """Stand for what handlers are given; nobody calls them here."""
+
+
+def _operations(
+    app: Litestar, description: Mapping[str, Any]
+) -> Iterator[tuple[HTTPRouteHandler, str, dict[str, Any]]]:
+    for route in app.routes:
+        item = description["paths"].get(route.path_format or "/")
+        for handler in getattr(route, "route_handlers", ()):
+            for method in handler.http_methods:
+                operation = item and item.get(str(method).lower())
+                if operation:
+                    yield handler, route.path_format, operation
+
+
+def _complete(
+    handler: HTTPRouteHandler, path: str, operation: dict[str, Any], schemas: dict[str, Any]
+) -> None:
+    opt = handler.opt
+    operation["description"] = (handler.fn.__doc__ or "").strip()
+    operation["summary"] = operation["description"].partition("\n")[0]
+    operation["security"] = _security(opt)
+    if opt.get("scope"):
+        operation["description"] += f"\n\nNeeds the scope `{opt['scope']}`."
+    operation["parameters"] = [*operation.get("parameters", []), *_preconditions(handler)]
+    for mark, schema in _RAW_BODIES.items():
+        if opt.get(mark):
+            operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    if "form" in opt:
+        (reference,), made = msgspec.json.schema_components([opt["form"]], ref_template=_TEMPLATE)
+        schemas.update(made)
+        media = "application/x-www-form-urlencoded"
+        operation["requestBody"] = {"required": True, "content": {media: {"schema": reference}}}
+    operation["responses"] = _responses(operation["responses"], path)
+
+
+def _security(opt: Mapping[str, Any]) -> list[dict[str, list[str]]]:
+    if "form" in opt and opt.get("open"):
+        return [{"client": []}, {}]
+    return [] if opt.get("open") else [{"token": []}]
+
+
+def _preconditions(handler: HTTPRouteHandler) -> list[dict[str, Any]]:
+    """Describe the headers that HAL routes read (wire 0.5)."""
+    if not any(path.startswith(HAL_PREFIX) for path in handler.paths):
+        return []
+    match = _header("If-Match", "The etag of the version that is changed.")
+    none_match = _header("If-None-Match", "`*`: only create. On reads: the etag that the client has.")
+    if 412 in (handler.responses or {}):
+        return [match, none_match] if "PUT" in handler.http_methods else [match]
+    return [none_match] if 304 in (handler.responses or {}) else []
+
+
+def _header(name: str, words: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "description": words,
+        "required": False,
+        "schema": {"type": "string"},
+    }
+
+
+def _responses(found: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Complete the answers: refusals in the one shape, 503 everywhere, no bodies where there are none."""
+    media = VND_ERROR if path.startswith(HAL_PREFIX) else JSON
+    responses = {"503": {"description": _UNAVAILABLE, "content": {media: {"schema": _REFERENCE}}}, **found}
+    for status, response in responses.items():
+        if status in {"204", "304"}:
+            response.pop("content", None)
+        elif status == "400" and response.get("description") == "Bad request syntax or unsupported method":
+            response["description"] = "Refused: malformed or invalid"
+            response["content"] = {media: {"schema": _REFERENCE}}
+    return dict(sorted(responses.items()))
+
+
+def _section(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    heading = f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>"
+    words = html.escape(operation.get("description", "")).replace("\n\n", "<br>")
+    rows = "".join(
+        f"<tr><td>{html.escape(parameter['name'])}</td><td>{parameter['in']}</td>"
+        f"<td>{html.escape(parameter.get('description', ''))}</td></tr>"
+        for parameter in operation.get("parameters", ())
+    )
+    table = f"<table><tr><th>parameter</th><th>in</th><th></th></tr>{rows}</table>" if rows else ""
+    statuses = "".join(
+        f"<li><b>{status}</b> {html.escape(response.get('description', ''))}</li>"
+        for status, response in operation["responses"].items()
+    )
+    return f"<section>{heading}<p>{words}</p>{table}<ul>{statuses}</ul></section>\n"
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title} {version}</title>
+<style>
+body {{ font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+h2 {{ margin-top: 2.5rem; font-size: 1.1rem; }}
+table {{ border-collapse: collapse; }} td, th {{ padding: .1rem 1rem .1rem 0; text-align: left; }}
+ul {{ list-style: none; padding: 0; }} code {{ font-size: 1rem; }}
+</style></head>
+<body><h1>{title} {version}</h1>
+<p>The whole description: <a href="/docs/openapi.json">JSON</a>, <a href="/docs/openapi.yaml">YAML</a>.</p>
+{sections}</body></html>
+"""

@@ -26,7 +26,9 @@ log = structlog.get_logger(__name__)
 _ALWAYS = ((b"vary", b"Authorization"), (b"cache-control", b"no-store"))
 """Answers belong to one caller (S3)."""
 
-_NOT_READY = Unavailable("The door is starting.")
+
+async def _not_ready(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise Unavailable("The door is starting.")
 
 
 class Door:
@@ -76,9 +78,8 @@ class Door:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                if not self._ready:
-                    raise _NOT_READY
-                await self.inner(scope, self._timely(scope, receive), send_marked)
+                application = self.inner if self._ready else _not_ready
+                await application(scope, self._timely(scope, receive), send_marked)
             except Exception as error:
                 if started:  # Half an answer is out: cutting the connection is all that is left.
                     raise
@@ -125,7 +126,7 @@ def _mark(message: Message, request_id: str) -> None:
 async def _send_error(error: Exception, request_id: str, path: str, send: Send) -> None:
     status, headers, body = answer(error, request_id, path)
     if status >= 500 and not isinstance(error, Unavailable):
-        log.exception("request_failed", exc_info=error)
+        log.error("request_failed", exc_info=error)
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     encoded.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": encoded})

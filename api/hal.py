@@ -49,6 +49,15 @@ class Wanted(NamedTuple):
     filter: str
 
 
+class Listed(NamedTuple):
+    """What a page holds."""
+
+    things: Sequence[Any]
+    """As they go out."""
+    total: int
+    """How many there are on all pages."""
+
+
 class Preconditions(NamedTuple):
     """What a write builds on: a version, nothing there, or anything."""
 
@@ -95,10 +104,16 @@ def answer_one(request: Request[Any, Any, Any], resource: T, etag: int, status: 
 
 
 def answer_list(
-    request: Request[Any, Any, Any], shape: type[T], name: str, found: Sequence[Any], total: int,
-    wanted: Wanted, origin: str, extra: str = "",
-) -> Response[T]:  # fmt: skip
+    request: Request[Any, Any, Any],
+    listed: Listed,
+    wanted: Wanted,
+    *,
+    name: str,
+    origin: str,
+    extra: str = "",
+) -> Response[Any]:
     """Give a page of a list, with links, totals and a hash of the content as its ETag."""
+    found, total = listed
     pages = -(-total // wanted.size) if wanted.size else 0
     body = {
         "_embedded": {name: found},
@@ -108,9 +123,8 @@ def answer_list(
     encoded = msgspec.json.encode(body)
     etag = hashlib.md5(encoded, usedforsecurity=False).hexdigest()
     if _has(request, etag):
-        return Response(None, status_code=304, headers={"etag": f'"{etag}"'})  # type: ignore[arg-type]
-    # `shape` documents the body; what goes out was encoded once, above.
-    return Response(encoded, headers={"etag": f'"{etag}"'}, media_type=HAL)  # type: ignore[arg-type]
+        return Response(None, status_code=304, headers={"etag": f'"{etag}"'})
+    return Response(encoded, headers={"etag": f'"{etag}"'}, media_type=HAL)
 
 
 def _has(request: Request[Any, Any, Any], etag: str) -> bool:

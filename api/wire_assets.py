@@ -1,4 +1,4 @@
-"""Assets on the wire (wire 4.2, 4.3): absent values are explicit nulls, the root's parent is an empty text."""
+"""Assets on the wire (wire 4.2, 4.3): absent values are explicit nulls, the root's parent is an empty one."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class AssetOut(msgspec.Struct, rename="camel"):
     name: str
     external_id: str | None
     description: str | None
-    location: LocationWire | None | UnsetType
+    location: LocationWire | UnsetType | None
     variables: list[ValueIn] | UnsetType
     aspects: list[AspectIn] | UnsetType
     file_assignments: list[FileAssignmentWire] | UnsetType
@@ -131,7 +131,7 @@ class AssetVariableOut(msgspec.Struct, rename="camel"):
     length: int | None
     default_value: str | None
     quality_code: bool | UnsetType = UNSET
-    value: str | None | UnsetType = UNSET
+    value: str | UnsetType | None = UNSET
 
 
 class AspectLinks(msgspec.Struct, rename="camel"):
@@ -253,7 +253,7 @@ def variables_out(asset: Asset, index: TenantIndex) -> list[AssetVariableOut]:
     """Write the static variables of an asset with their values."""
     own = {value.name: value.value for value in asset.variables}
     return [
-        _variable_out(variable, UNSET, own.get(variable.name) or variable.default_value)
+        _variable_out(variable, value=own.get(variable.name) or variable.default_value)
         for variable in _type_variables(asset.type_id, index)
     ]
 
@@ -333,8 +333,8 @@ def _aspect_out(held: HeldAspect, asset: Asset, base: str) -> AssetAspectOut:
         variables=[
             _variable_out(
                 variable,
-                variable.quality_code,
-                (own.get(variable.name) or variable.default_value) if static else UNSET,
+                quality_code=variable.quality_code,
+                value=(own.get(variable.name) or variable.default_value) if static else UNSET,
             )
             for variable in held.type.variables
         ],
@@ -347,7 +347,7 @@ def _aspect_out(held: HeldAspect, asset: Asset, base: str) -> AssetAspectOut:
 
 
 def _variable_out(
-    variable: Variable, quality_code: bool | UnsetType, value: str | None | UnsetType
+    variable: Variable, *, quality_code: bool | UnsetType = UNSET, value: str | UnsetType | None
 ) -> AssetVariableOut:
     return AssetVariableOut(
         name=variable.name,

@@ -296,7 +296,7 @@ def _variables(wire: Sequence[VariableIn]) -> tuple[Variable, ...]:
 
 
 def _variable_out(
-    variable: Variable, quality_code: bool | UnsetType = UNSET, origin: OriginLink | UnsetType = UNSET
+    variable: Variable, *, quality_code: bool | UnsetType = UNSET, origin: OriginLink | UnsetType = UNSET
 ) -> VariableOut:
     return VariableOut(
         name=variable.name,

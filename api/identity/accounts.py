@@ -19,8 +19,8 @@ from schemas.ids import TenantId
 from storage.port import CatalogStore, Document
 
 CLIENT_CREDENTIALS = "client_credentials"
-PASSWORD = "password"
-REFRESH_TOKEN = "refresh_token"
+PASSWORD = "password"  # noqa: S105 - the name of a grant
+REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant
 
 
 class Client(msgspec.Struct, frozen=True):

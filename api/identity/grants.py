@@ -236,10 +236,11 @@ class TokenExchange(AuthorizationServer):  # type: ignore[misc]
         self,
         grant_type: str,
         client: _ClientView,
+        *,
         user: User | None = None,
         scope: str | None = None,
         expires_in: int | None = None,
-        include_refresh_token: bool = True,  # noqa: FBT001, FBT002 - authlib calls it so
+        include_refresh_token: bool = True,
     ) -> dict[str, Any]:
         allowed = self._allowed(user)
         scopes = tuple(name for name in allowed if name in _wanted(scope)) if _wanted(scope) else allowed

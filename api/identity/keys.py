@@ -18,7 +18,7 @@ from schemas.ids import CORE
 from storage.port import CatalogStore
 
 _KIND = "key"
-_TOKEN_KEY_PREFIX = "token-"
+_PREFIX = "token-"
 _TRIES_MAX = 100
 
 
@@ -85,7 +85,7 @@ class KeyRing:
 
     async def _read(self) -> bool:
         documents = await self._catalog.list(CORE, _KIND)
-        stored = [document for document in documents if document.id.startswith(_TOKEN_KEY_PREFIX)]
+        stored = [document for document in documents if document.id.startswith(_PREFIX)]
         keys = [_import(document.body) for document in reversed(stored)]
         self._keys = keys
         self._by_id = {str(key.kid): key for key in keys}
@@ -95,7 +95,7 @@ class KeyRing:
         key = await asyncio.to_thread(RSAKey.generate_key, bits)
         body = msgspec.json.encode(_TokenKey(key.as_pem(private=True).decode(), now_ms))
         # Another door may be first; then its key is ours too.
-        await self._catalog.create(CORE, _KIND, f"{_TOKEN_KEY_PREFIX}{number:06d}", body)
+        await self._catalog.create(CORE, _KIND, f"{_PREFIX}{number:06d}", body)
 
 
 async def shared_secret(catalog: CatalogStore, name: str) -> bytes:

@@ -75,7 +75,7 @@ async def create_tenant(catalog: CatalogStore, name: TenantId, now_ms: int, comp
 
 
 async def add_user(
-    catalog: CatalogStore, passwords: Passwords, tenant: TenantId, name: str, password: str,
+    catalog: CatalogStore, passwords: Passwords, tenant: TenantId, name: str, password: str, *,
     scopes: tuple[str, ...] = DEVICE_SCOPES,
 ) -> None:  # fmt: skip
     """Make a user who logs in with the password grant (TB-01); Conflict if the name is taken."""

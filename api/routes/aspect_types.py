@@ -40,6 +40,7 @@ FIELDS = {
 def list_aspect_types(
     request: Caller,
     services: Serving,
+    *,
     page: PageNumber = 0,
     size: PageSize = SIZE,
     sort: Sort = "id,asc",
@@ -53,8 +54,8 @@ def list_aspect_types(
     def write(found: Kept[AspectType]) -> AspectTypeOut:
         return aspect_type_out(found, origin)
 
-    found, total = page_of(kept, chosen, FIELDS, write)
-    return answer_list(request, AspectTypeList, "aspectTypes", found, total, chosen, origin)
+    listed = page_of(kept, chosen, FIELDS, write)
+    return answer_list(request, listed, chosen, name="aspectTypes", origin=origin)
 
 
 @get(

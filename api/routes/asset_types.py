@@ -44,6 +44,7 @@ Exploded: TypeAlias = Annotated[bool, QueryParameter(name="exploded", descriptio
 def list_asset_types(
     request: Caller,
     services: Serving,
+    *,
     page: PageNumber = 0,
     size: PageSize = SIZE,
     sort: Sort = "id,asc",
@@ -58,9 +59,9 @@ def list_asset_types(
     def write(kept: Kept[AssetType]) -> AssetTypeOut:
         return asset_type_out(kept, index, origin, exploded=exploded)
 
-    found, total = page_of(index.asset_types.values(), chosen, FIELDS, write)
+    listed = page_of(index.asset_types.values(), chosen, FIELDS, write)
     extra = f"exploded={str(exploded).lower()}&"
-    return answer_list(request, AssetTypeList, "assetTypes", found, total, chosen, origin, extra)
+    return answer_list(request, listed, chosen, name="assetTypes", origin=origin, extra=extra)
 
 
 @get(
@@ -73,7 +74,7 @@ def list_asset_types(
     sync_to_thread=False,
 )
 def get_asset_type(
-    request: Caller, services: Serving, type_id: FromPath[str], exploded: Exploded = False
+    request: Caller, services: Serving, type_id: FromPath[str], *, exploded: Exploded = False
 ) -> Response[AssetTypeOut]:
     """Give an asset type."""
     index = services.index.of(request.user.tenant)
@@ -95,6 +96,7 @@ async def put_asset_type(
     services: Serving,
     type_id: FromPath[str],
     data: JSONBody[AssetTypeIn],
+    *,
     exploded: Exploded = False,
 ) -> Response[AssetTypeOut]:
     """Create an asset type, or change it under `If-Match`."""

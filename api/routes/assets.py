@@ -23,8 +23,8 @@ from api.wire_assets import (
     AssetList,
     AssetOut,
     AssetVariableList,
-    asset_out,
     aspects_out,
+    asset_out,
     variables_out,
 )
 from api.wire_types import BASE
@@ -42,7 +42,7 @@ FIELDS = {
     "tenantId": lambda kept: kept.value.tenant,
     "externalId": lambda kept: kept.value.external_id,
     "subTenant": lambda kept: kept.value.sub_tenant,
-    "t2tenant": lambda kept: None,
+    "t2tenant": lambda _: None,
     "timezone": lambda kept: kept.value.timezone,
     "twinType": lambda kept: kept.value.twin_type,
     "deleted": lambda kept: None if kept.value.deleted_ms is None else format_time(kept.value.deleted_ms),
@@ -93,6 +93,7 @@ def get_billboard(request: Caller, services: Serving) -> Billboard:
 def list_assets(
     request: Caller,
     services: Serving,
+    *,
     page: PageNumber = 0,
     size: PageSize = SIZE,
     sort: Sort = "name,id,asc",
@@ -107,9 +108,9 @@ def list_assets(
     def write(kept: Kept[Asset]) -> AssetOut:
         return asset_out(kept, index, origin, single=False, basic=basic)
 
-    found, total = page_of(index.assets.values(), chosen, FIELDS, write)
+    listed = page_of(index.assets.values(), chosen, FIELDS, write)
     extra = f"basicFieldsOnly={str(basic).lower()}&"
-    return answer_list(request, AssetList, "assets", found, total, chosen, origin, extra)
+    return answer_list(request, listed, chosen, name="assets", origin=origin, extra=extra)
 
 
 @post(
@@ -189,6 +190,7 @@ def list_variables(
     request: Caller,
     services: Serving,
     asset_id: FromPath[str],
+    *,
     page: PageNumber = 0,
     size: PageSize = SIZE,
     sort: Sort = "",
@@ -198,9 +200,9 @@ def list_variables(
     index = services.index.of(request.user.tenant)
     asset = index.asset(asset_id).value
     chosen = wanted(page, size, sort, filter_text)
-    found, total = page_of(variables_out(asset, index), chosen, PART_FIELDS, lambda part: part)
+    listed = page_of(variables_out(asset, index), chosen, PART_FIELDS, lambda part: part)
     origin = origin_of(request, services.ports.policy.public_url)
-    return answer_list(request, AssetVariableList, "variables", found, total, chosen, origin)
+    return answer_list(request, listed, chosen, name="variables", origin=origin)
 
 
 @get(
@@ -216,6 +218,7 @@ def list_aspects(
     request: Caller,
     services: Serving,
     asset_id: FromPath[str],
+    *,
     page: PageNumber = 0,
     size: PageSize = SIZE,
     sort: Sort = "",
@@ -226,8 +229,8 @@ def list_aspects(
     asset = index.asset(asset_id).value
     origin = origin_of(request, services.ports.policy.public_url)
     chosen = wanted(page, size, sort, filter_text)
-    found, total = page_of(aspects_out(asset, index, origin), chosen, PART_FIELDS, lambda part: part)
-    return answer_list(request, AssetAspectList, "aspects", found, total, chosen, origin)
+    listed = page_of(aspects_out(asset, index, origin), chosen, PART_FIELDS, lambda part: part)
+    return answer_list(request, listed, chosen, name="aspects", origin=origin)
 
 
 ROUTES = (

@@ -8,10 +8,9 @@ from typing import Annotated, TypeAlias, TypeVar
 from litestar.params import QueryParameter
 
 from api.filters import Field, parse_filter, parse_sort
-from api.hal import SIZE_DEFAULT, SIZE_MAX, Wanted
+from api.hal import SIZE_DEFAULT, SIZE_MAX, Listed, Wanted
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 NUMBER_MAX = 2**31 - 1
 
@@ -32,13 +31,13 @@ SIZE: int = SIZE_DEFAULT
 
 
 def page_of(
-    things: Iterable[T], wanted: Wanted, fields: Mapping[str, Field[T]], write: Callable[[T], R]
-) -> tuple[list[R], int]:
-    """Filter, sort and cut; gives the things of the page as they go out, and how many there are in all."""
+    things: Iterable[T], wanted: Wanted, fields: Mapping[str, Field[T]], write: Callable[[T], object]
+) -> Listed:
+    """Filter, sort, cut and write."""
     keep = parse_filter(wanted.filter, fields)
     found = parse_sort(wanted.sort, fields)(thing for thing in things if keep(thing))
     start = wanted.page * wanted.size
-    return [write(thing) for thing in found[start : start + wanted.size]], len(found)
+    return Listed([write(thing) for thing in found[start : start + wanted.size]], len(found))
 
 
 def wanted(page: int, size: int, sort: str, text: str) -> Wanted:
