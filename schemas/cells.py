@@ -28,7 +28,7 @@ from schemas.limits import (
 )
 from schemas.times import parse_time, parse_times
 
-_FEW = 16
+FEW = 16
 """Up to this many rows a loop is faster than the fixed cost of array calls."""
 _QUOTES = 2
 
@@ -69,6 +69,8 @@ class Plan(NamedTuple):
     """What each of `Lists.members` holds: the values of a variable, or (True) its quality codes."""
     builders: tuple[Builder, ...]
     """How a column of each variable is made."""
+    doubles: tuple[int, ...]
+    """The ids of DOUBLE variables."""
     strict: Callable[[bytes], Lists]
     lenient: Callable[[bytes], Lists]
     """As `strict`, with strings left as strings wherever the type is not text."""
@@ -121,7 +123,7 @@ class _Span(NamedTuple):
 
 
 def _times(texts: list[str]) -> _Span | None:
-    if len(texts) > _FEW:
+    if len(texts) > FEW:
         times = parse_times(texts)
         return None if times is None else _Span(times, int(times.min()), int(times.max()))
     try:
@@ -185,7 +187,7 @@ def _doubles(_: Variable, values: Members) -> Outcome:
         numbers = np.array(values, np.float64)
     except TypeError:
         return None
-    if len(values) <= _FEW:
+    if len(values) <= FEW:
         for value in values:
             if value is None:
                 return None
@@ -214,7 +216,7 @@ def _ints(variable: Variable, values: Members) -> Outcome:
     whole = _longs(variable, values)
     if not isinstance(whole, tuple):
         return whole
-    if len(values) <= _FEW:
+    if len(values) <= FEW:
         least, most = min(values), max(values)
     else:
         assert isinstance(whole[0], np.ndarray)

@@ -55,6 +55,7 @@ def _compiled(aspect: AspectType, record_bytes_max: int) -> Plan:
             for variable in aspect.variables
             for is_quality in ((False, True) if variable.quality_code else (False,))
         ),
+        doubles=tuple(one.id for one in aspect.variables if one.type is VariableType.DOUBLE),
         strict=_reader(aspect.variables, lenient=False),
         lenient=_reader(aspect.variables, lenient=True),
         byte_rule_can_break=aspect.record_bytes_max > record_bytes_max,

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import UNSET
 
 from schemas.aspects import AspectType, VariableType
-from schemas.cells import Built, Lists, Members, Plan, build
+from schemas.cells import FEW, Built, Lists, Members, Plan, build
 from schemas.columns import Column, Columns
 from schemas.decoders import plan_of
 from schemas.diagnosis import Rules, diagnose
@@ -132,13 +132,16 @@ def _quotes_in(body: bytes) -> int:
 
 def _may_have_lost_digits(plan: Plan, body: bytes, columns: Columns) -> bool:
     """Tell whether a zero may be what the decoder made of a number too small for a double (design 8.10)."""
-    doubles = (columns.cells.get(v.id) for v in plan.variables if v.type is VariableType.DOUBLE)
-    return any(column is not None and _has_zero(column) for column in doubles) and _has_tiny_form(body)
+    for variable_id in plan.doubles:
+        column = columns.cells.get(variable_id)
+        if column is not None and _has_zero(column):
+            return _has_tiny_form(body)
+    return False
 
 
 def _has_zero(column: Column) -> bool:
     assert isinstance(column.values, np.ndarray)
-    return 0.0 in column.values.tolist() if len(column.values) == 1 else not column.values.all()
+    return not all(column.values.tolist()) if len(column.values) <= FEW else not column.values.all()
 
 
 def _has_tiny_form(body: bytes) -> bool:
