@@ -114,6 +114,8 @@ class _RecordReader:
                 self._read_member(name, value, row, seen)
             except _Fault as fault:
                 self._complain(f"{at}/{pointer_token(name)}", fault.code, fault.message)
+                if len(self.problems) >= PROBLEMS_LISTED_MAX:
+                    return
         if TIME_MEMBER not in seen:
             message = (
                 f'{TIME_MEMBER} is missing; give each record its time, as in "2026-11-22T08:30:00.000Z".'

@@ -478,3 +478,11 @@ def test_arrays_are_of_the_declared_kind():
         columns, _ = validate([{"_time": NOW, "d": 1, "i": 1, "l": 1, "b": True, "t": NOW}] * rows)
         kinds = [columns.cells[n].values.dtype for n in (1, 2, 3, 4, 6)]
         assert kinds == [np.float64, np.int64, np.int64, np.bool_, np.int64]
+
+
+def test_a_record_of_unknown_members_is_not_read_to_its_end():
+    """A hundred problems inside one record are enough, too (design 8.19)."""
+    problems = refused([{"_time": NOW} | {f"k{number}": 1 for number in range(1_000)}])
+    assert [problem.pointer for problem in problems] == [
+        f"/0/k{number}" for number in range(PROBLEMS_LISTED_MAX)
+    ]
