@@ -15,6 +15,7 @@ Golden files pin it; a reader of version n reads all versions up to n.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,3 +174,55 @@ def _decode_values(cursor: _Cursor, column_class: int, rows: int) -> Values:
         return Texts(offsets, cursor.octets(int(offsets[-1])))
     message = f"class {column_class} of a column is from a newer release"
     raise Corrupt(message)
+
+
+def stack_rows(bodies: Sequence[bytes | memoryview]) -> Columns | None:
+    """Read many bodies of one row each that have the same columns, as one `Columns`, in their order.
+
+    What takes a decode each costs a few array operations for all: half of a writer's time with single
+    records. None where the bodies differ in more than values, or hold texts: decode them one by one.
+    """
+    first = _Cursor(bodies[0])
+    try:
+        version, flags, count, rows = first.header(_HEADER)
+        if version != VERSION or rows != 1 or any(len(body) != len(bodies[0]) for body in bodies):
+            return None
+        octets = np.frombuffer(b"".join(bodies), np.uint8).reshape(len(bodies), -1)
+        return _stacked(first, octets, flags, count)
+    except (struct.error, ValueError, IndexError):
+        return None
+
+
+def _stacked(first: _Cursor, octets: NDArray[np.uint8], flags: int, count: int) -> Columns | None:
+    heads = [(0, _HEADER.size)]
+    time_ms = _ints(octets, first)
+    merges = _flags(octets, first) if flags & _MERGES else None
+    cells: dict[int, Column] = {}
+    for _ in range(count):
+        heads.append((first.at, first.at + _COLUMN.size))
+        variable, column_class, marks, _zero = first.header(_COLUMN)
+        if column_class == ColumnClass.TEXT:
+            return None
+        values: Values = (
+            _flags(octets, first) if column_class == ColumnClass.BOOLEAN else _words(octets, first)
+        )
+        if isinstance(values, np.ndarray) and column_class != ColumnClass.BOOLEAN:
+            values = values.view(type_float if column_class == ColumnClass.FLOAT else type_int)
+        present = _flags(octets, first) if marks & _PRESENT else None
+        removed = _flags(octets, first) if marks & _REMOVED else None
+        quality = _ints(octets, first) if marks & _QUALITY else None
+        cells[variable] = Column(values, present, removed, quality)
+    same = all((octets[:, start:end] == octets[0, start:end]).all() for start, end in heads)
+    return Columns(time_ms, cells, merges) if same and first.at == octets.shape[1] else None
+
+
+def _ints(octets: NDArray[np.uint8], place: _Cursor) -> Ints:
+    found = np.ascontiguousarray(octets[:, place.at : place.at + 8]).view(type_int).ravel()
+    place.at += 8
+    return found
+
+
+def _flags(octets: NDArray[np.uint8], place: _Cursor) -> Bools:
+    found: Bools = (octets[:, place.at] & 1).astype(np.bool_)
+    place.at += 8
+    return found

@@ -113,12 +113,27 @@ class Column:
             _picked(self.quality, rows),
         )
 
+    def part(self, start: int, end: int) -> Column:
+        """Give the rows start ≤ row < end, as views where there are no strings."""
+        if isinstance(self.values, Texts):
+            return self.take(np.arange(start, end))
+        return Column(
+            self.values[start:end],
+            _cut(self.present, start, end),
+            _cut(self.removed, start, end),
+            _cut(self.quality, start, end),
+        )
+
 
 _CLASS_OF_KIND = {"f": ColumnClass.FLOAT, "i": ColumnClass.INTEGER, "b": ColumnClass.BOOLEAN}
 
 
 def _picked(array: _Flags | None, rows: Ints) -> _Flags | None:
     return None if array is None else array[rows]
+
+
+def _cut(array: _Flags | None, start: int, end: int) -> _Flags | None:
+    return None if array is None else array[start:end]
 
 
 @dataclass(slots=True, frozen=True)
@@ -144,6 +159,11 @@ class Columns:
             {variable: column.take(rows) for variable, column in self.cells.items()},
             _picked(self.merges, rows),
         )
+
+    def part(self, start: int, end: int) -> Columns:
+        """Give the rows start ≤ row < end as views of the same arrays."""
+        cells = {variable: column.part(start, end) for variable, column in self.cells.items()}
+        return Columns(self.time_ms[start:end], cells, _cut(self.merges, start, end))
 
     @property
     def raw_bytes(self) -> int:

@@ -14,6 +14,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from schemas.changes import Attach, Change, Clear, Upsert
 from schemas.column_codec import decode_columns, encode_columns
@@ -25,8 +26,14 @@ VERSION = 1
 ENTRY_RAW_BYTES_MAX = 1024 * 1024
 """One entry's raw columns: large enough for a full PUT, small enough to fold and store in one piece."""
 
+SERIES_BYTES = 32
+"""Asset and aspect id, 16 bytes each; they stand at bytes 16 to 48 of every entry."""
+
+SERIES_REMEMBERED = 200_000
+"""Decoded keys a process keeps, about 60 MB at the most: a writer meets the same series again and again."""
+
 _PREFIX = struct.Struct("<BBBxI")
-_KEY = struct.Struct("<II16s16s")
+_KEY = struct.Struct("<II")
 _RANGE = struct.Struct("<qq")
 
 
@@ -53,7 +60,9 @@ def encode_entry(entry: SeriesEntry) -> bytes:
     series = entry.series
     tenant = series.tenant.encode()
     rest = (
-        _KEY.pack(entry.aspect_version, 0, bytes.fromhex(series.asset), bytes.fromhex(series.aspect))
+        _KEY.pack(entry.aspect_version, 0)
+        + bytes.fromhex(series.asset)
+        + bytes.fromhex(series.aspect)
         + tenant
         + b"\0" * (-len(tenant) % 8)
         + content
@@ -73,30 +82,54 @@ def _encode_content(content: Change) -> tuple[EntryKind, bytes]:
     return EntryKind.ATTACH, content.blocks
 
 
+@dataclass(slots=True, frozen=True)
+class OpenedEntry:
+    """An entry whose checksum held and whose content is still bytes."""
+
+    series: SeriesId
+    aspect_version: int
+    kind: int
+    content: memoryview
+
+
 def decode_entry(body: bytes) -> SeriesEntry:
     """Read an entry; Corrupt if the checksum, the version or the content does not hold."""
+    opened = open_entry(body)
+    return SeriesEntry(opened.series, opened.aspect_version, decode_content(opened))
+
+
+def open_entry(body: bytes) -> OpenedEntry:
+    """Check an entry and read its key, but not its content; Corrupt if that does not hold."""
     try:
         version, kind, tenant_bytes, checksum = _PREFIX.unpack_from(body)
         rest = memoryview(body)[_PREFIX.size :]
         if version != VERSION or body[3] or _checksum(version, kind, tenant_bytes, rest) != checksum:
             message = f"an entry of {len(body)} bytes fails its checksum or version {version}"
             raise Corrupt(message)
-        aspect_version, _, asset, aspect = _KEY.unpack_from(rest)
-        tenant = bytes(rest[_KEY.size : _KEY.size + tenant_bytes]).decode("ascii")
-        content = rest[_KEY.size + tenant_bytes + -tenant_bytes % 8 :]
-        series = SeriesId(TenantId(tenant), AssetId(asset.hex()), AspectId(aspect.hex()))
-        return SeriesEntry(series, aspect_version, _decode_content(kind, content))
+        aspect_version, _ = _KEY.unpack_from(rest)
+        named = _KEY.size + SERIES_BYTES + tenant_bytes
+        series = _series(bytes(rest[_KEY.size : named]))
+        return OpenedEntry(series, aspect_version, kind, rest[named + -tenant_bytes % 8 :])
     except (struct.error, ValueError) as broken:
         message = f"an entry of {len(body)} bytes does not decode: {broken}"
         raise Corrupt(message) from broken
 
 
-def _decode_content(kind: int, content: memoryview) -> Change:
+@lru_cache(maxsize=SERIES_REMEMBERED)
+def _series(named: bytes) -> SeriesId:
+    tenant = named[SERIES_BYTES:].decode("ascii")
+    asset, aspect = named[:16].hex(), named[16:SERIES_BYTES].hex()
+    return SeriesId(TenantId(tenant), AssetId(asset), AspectId(aspect))
+
+
+def decode_content(opened: OpenedEntry) -> Change:
+    """Read the content of an entry; Corrupt if it does not decode."""
+    kind, content = opened.kind, opened.content
     if kind == EntryKind.UPSERT:
         return Upsert(decode_columns(content))
-    if kind == EntryKind.CLEAR:
+    if kind == EntryKind.CLEAR and len(content) == _RANGE.size:
         return Clear(*_RANGE.unpack(content))
     if kind == EntryKind.ATTACH:
         return Attach(bytes(content))
-    message = f"an entry of kind {kind} is from a newer release"
+    message = f"an entry of kind {kind} with {len(content)} bytes does not decode"
     raise Corrupt(message)

@@ -7,11 +7,12 @@ An entry that fails by its own fault is set aside at first sight, and its positi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from schemas.changes import Change, Clear, Upsert
+from schemas.column_codec import stack_rows
 from schemas.errors import Corrupt
 from schemas.ids import SeriesId
 from storage import merge
@@ -20,7 +21,7 @@ from storage.heads import decode_refs
 from storage.port import Delta, SliceId
 from storage.reader import Placed
 from storage.slices import slice_range, split_by_slice
-from streams.entries import decode_entry
+from streams.entries import EntryKind, OpenedEntry, decode_content, open_entry
 from streams.port import Entry
 
 
@@ -39,16 +40,61 @@ class Folded:
 
 def grouped(entries: Sequence[Entry], folded: Folded) -> dict[SeriesId, list[Placed]]:
     """Decode entries and group them by series, each in position order; failures go to `folded`."""
-    groups: dict[SeriesId, list[Placed]] = {}
+    opened: dict[SeriesId, list[tuple[Entry, OpenedEntry]]] = {}
     for entry in entries:
         try:
-            decoded = decode_entry(entry.body)
+            found = open_entry(entry.body)
         except Corrupt as broken:
             folded.failed.append((entry.position, entry.body, broken.message))
             continue
-        placed = Placed(entry.position, entry.position, decoded.content)
-        groups.setdefault(decoded.series, []).append(placed)
+        opened.setdefault(found.series, []).append((entry, found))
+    groups = _stacked(opened)
+    for series, each in opened.items():
+        if series not in groups:
+            groups[series] = _decoded(each, folded)
     return groups
+
+
+def _decoded(each: Sequence[tuple[Entry, OpenedEntry]], folded: Folded) -> list[Placed]:
+    """Decode the entries of a series one by one."""
+    changes = []
+    for entry, found in each:
+        try:
+            changes.append(Placed(entry.position, entry.position, decode_content(found)))
+        except Corrupt as broken:
+            folded.failed.append((entry.position, entry.body, broken.message))
+    return changes
+
+
+def _stacked(opened: Mapping[SeriesId, Sequence[tuple[Entry, OpenedEntry]]]) -> dict[SeriesId, list[Placed]]:
+    """Decode series of single records together, as many as have the same columns; others are left out."""
+    layouts: dict[tuple[int, bytes], list[SeriesId]] = {}
+    for series, each in opened.items():
+        layout = _layout(each[0][1])
+        if layout is not None and all(_layout(found) == layout for _, found in each[1:]):
+            layouts.setdefault(layout, []).append(series)
+    groups: dict[SeriesId, list[Placed]] = {}
+    for alike in layouts.values():
+        rows = stack_rows([found.content for series in alike for _, found in opened[series]])
+        if rows is None:
+            continue
+        start = 0
+        for series in alike:
+            each = opened[series]
+            part = rows.part(start, start + len(each))
+            groups[series] = [Placed(each[0][0].position, each[-1][0].position, Upsert(part))]
+            start += len(each)
+    return groups
+
+
+_ONE_ROW = (1).to_bytes(4, "little")
+
+
+def _layout(found: OpenedEntry) -> tuple[int, bytes] | None:
+    """Name what entries must share to be decoded together: one row, size and columns."""
+    if found.kind != EntryKind.UPSERT or found.content[4:8] != _ONE_ROW:
+        return None
+    return len(found.content), bytes(found.content[:4])
 
 
 def has_clear(changes: Sequence[Placed]) -> bool:
