@@ -203,11 +203,13 @@ def _stacked(first: _Cursor, octets: NDArray[np.uint8], flags: int, count: int) 
         variable, column_class, marks, _zero = first.header(_COLUMN)
         if column_class == ColumnClass.TEXT:
             return None
-        values: Values = (
-            _flags(octets, first) if column_class == ColumnClass.BOOLEAN else _words(octets, first)
-        )
-        if isinstance(values, np.ndarray) and column_class != ColumnClass.BOOLEAN:
-            values = values.view(type_float if column_class == ColumnClass.FLOAT else type_int)
+        values: Values
+        if column_class == ColumnClass.BOOLEAN:
+            values = _flags(octets, first)
+        elif column_class == ColumnClass.FLOAT:
+            values = _ints(octets, first).view(type_float)
+        else:
+            values = _ints(octets, first)
         present = _flags(octets, first) if marks & _PRESENT else None
         removed = _flags(octets, first) if marks & _REMOVED else None
         quality = _ints(octets, first) if marks & _QUALITY else None

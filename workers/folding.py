@@ -24,6 +24,8 @@ from storage.slices import slice_range, split_by_slice
 from streams.entries import EntryKind, OpenedEntry, decode_content, open_entry
 from streams.port import Entry
 
+_Opened = tuple[Entry, OpenedEntry]
+
 
 @dataclass(slots=True)
 class Folded:
@@ -40,7 +42,7 @@ class Folded:
 
 def grouped(entries: Sequence[Entry], folded: Folded) -> dict[SeriesId, list[Placed]]:
     """Decode entries and group them by series, each in position order; failures go to `folded`."""
-    opened: dict[SeriesId, list[tuple[Entry, OpenedEntry]]] = {}
+    opened: dict[SeriesId, list[_Opened]] = {}
     for entry in entries:
         try:
             found = open_entry(entry.body)
@@ -55,7 +57,7 @@ def grouped(entries: Sequence[Entry], folded: Folded) -> dict[SeriesId, list[Pla
     return groups
 
 
-def _decoded(each: Sequence[tuple[Entry, OpenedEntry]], folded: Folded) -> list[Placed]:
+def _decoded(each: Sequence[_Opened], folded: Folded) -> list[Placed]:
     """Decode the entries of a series one by one."""
     changes = []
     for entry, found in each:
@@ -66,7 +68,7 @@ def _decoded(each: Sequence[tuple[Entry, OpenedEntry]], folded: Folded) -> list[
     return changes
 
 
-def _stacked(opened: Mapping[SeriesId, Sequence[tuple[Entry, OpenedEntry]]]) -> dict[SeriesId, list[Placed]]:
+def _stacked(opened: Mapping[SeriesId, Sequence[_Opened]]) -> dict[SeriesId, list[Placed]]:
     """Decode series of single records together, as many as have the same columns; others are left out."""
     layouts: dict[tuple[int, bytes], list[SeriesId]] = {}
     for series, each in opened.items():
@@ -81,10 +83,19 @@ def _stacked(opened: Mapping[SeriesId, Sequence[tuple[Entry, OpenedEntry]]]) -> 
         start = 0
         for series in alike:
             each = opened[series]
-            part = rows.part(start, start + len(each))
-            groups[series] = [Placed(each[0][0].position, each[-1][0].position, Upsert(part))]
+            groups[series] = [
+                Placed(run[0][0].position, run[-1][0].position, Upsert(rows.part(first, first + len(run))))
+                for first, run in _delta_runs(each, start)
+            ]
             start += len(each)
     return groups
+
+
+def _delta_runs(each: Sequence[_Opened], start: int) -> Iterator[tuple[int, Sequence[_Opened]]]:
+    """Cut a series' single records where a delta would grow beyond its size; gives (first row, run)."""
+    rows = max(1, DELTA_RAW_BYTES_MAX // len(each[0][1].content))
+    for first in range(0, len(each), rows):
+        yield start + first, each[first : first + rows]
 
 
 _ONE_ROW = (1).to_bytes(4, "little")
