@@ -237,19 +237,20 @@ class ReceiptState(msgspec.Struct):
 
     state: Fate
     reason: str = ""
-    """Why it was set aside or lost; empty otherwise."""
+    """Why it was set aside; empty otherwise."""
 
 
 @get(
     "/api/aspectstore/v1/receipts/{receipt:str}",
     opt=require(SERIES_WRITE),
-    responses=refusals(400, 401, 403, 404, 503),
+    responses=refusals(400, 401, 403, 404, 410, 503),
     operation_id="getReceipt",
     tags=_TAGS,
 )
 async def get_receipt(request: Caller, services: Serving, receipt: ReceiptInPath) -> ReceiptState:
-    """Tell what became of a write, by its `Write-Receipt` (design 8.17)."""
+    """Tell what became of a write, by its `Write-Receipt` (design 8.17); 410 for a lost one."""
     fate, reason = await services.series.fate(request.user, receipt)
+    services.series.receipts.demand_kept(fate, reason)
     return ReceiptState(fate, reason)
 
 
