@@ -1,4 +1,4 @@
-"""The keys that sign: RSA for tokens, one shared secret for receipts; made once, kept in the catalogue.
+"""The keys that sign tokens: RSA, made once, kept in the catalogue.
 
 Every door reads the same keys, so a token of one is good at all of them and a restart ends no
 session (TB-10). The private key lies in the catalogue unencrypted: whoever can read the database
@@ -8,7 +8,6 @@ can sign, so the embedded store's folder is the service's alone and backups are 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from typing import Any
 
 import msgspec
@@ -19,7 +18,6 @@ from storage.port import CatalogStore
 
 _KIND = "key"
 _PREFIX = "token-"
-_TRIES_MAX = 100
 
 
 class _TokenKey(msgspec.Struct, frozen=True):
@@ -27,12 +25,6 @@ class _TokenKey(msgspec.Struct, frozen=True):
 
     pem: str
     created_ms: int
-
-
-class _Secret(msgspec.Struct, frozen=True):
-    """One shared secret as stored."""
-
-    value: bytes
 
 
 class KeyRing:
@@ -96,16 +88,6 @@ class KeyRing:
         body = msgspec.json.encode(_TokenKey(key.as_pem(private=True).decode(), now_ms))
         # Another door may be first; then its key is ours too.
         await self._catalog.create(CORE, _KIND, f"{_PREFIX}{number:06d}", body)
-
-
-async def shared_secret(catalog: CatalogStore, name: str) -> bytes:
-    """Give 32 secret bytes that every door of the installation shares; made at the first call."""
-    for _ in range(_TRIES_MAX):
-        document = await catalog.get(CORE, _KIND, name)
-        if document is not None:
-            return msgspec.json.decode(document.body, type=_Secret).value
-        await catalog.create(CORE, _KIND, name, msgspec.json.encode(_Secret(secrets.token_bytes(32))))
-    raise AssertionError(f"the catalogue takes the secret {name} and does not give it back")
 
 
 def _import(body: bytes) -> RSAKey:

@@ -1,4 +1,4 @@
-"""Identity as the door uses it: keys, tokens, the token endpoint and the shared secrets, in one object."""
+"""Identity as the door uses it: keys, tokens and the token endpoint in one object."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from api.identity.accounts import Accounts
 from api.identity.brake import Brake
 from api.identity.grants import Issuer, TokenAnswer, TokenExchange, TokenRequest
-from api.identity.keys import KeyRing, shared_secret
+from api.identity.keys import KeyRing
 from api.identity.passwords import HashingPool, Passwords
 from api.identity.tokens import Identity, Tokens
 from runtime.ports import Ports
@@ -32,13 +32,10 @@ class IdentityService:
             Brake(),
             ports.policy,
         )
-        self.receipt_key = b""
-        """The secret that signs receipts (design 4, receipt); the same in every door."""
 
     async def load(self) -> None:
         """Read the keys from the catalogue; make them at the first start of the installation."""
         await self.keys.load(self._ports.clock.now_ms(), self._ports.policy.signing_key_bits)
-        self.receipt_key = await shared_secret(self._ports.catalog, "receipts")
 
     async def reload_keys(self) -> None:
         """Read the token keys again, after the change log named one."""

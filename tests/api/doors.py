@@ -13,10 +13,13 @@ from joserfc.jwk import RSAKey
 
 from api.app import create_app
 from runtime.ports import DoorPolicy, Ports
+from storage.memory import MemorySeriesStore
 from storage.memory_catalog import MemoryCatalogStore
+from streams.memory import MemoryRecordStream
+from tests.workers.world import SHARDS, World
 
 NOW_MS = 1_767_225_600_000
-POLICY = DoorPolicy(password_memory_kib=8, signing_key_bits=2048)
+POLICY = DoorPolicy(shards=SHARDS, password_memory_kib=8, signing_key_bits=2048)
 
 
 def basic(client_id, secret):
@@ -46,11 +49,13 @@ async def fresh_catalog():
 @contextlib.asynccontextmanager
 async def running_door(catalog, clock, policy=POLICY, routes=()):
     """Start a door in this process; gives the door and an HTTP client of it."""
-    door = create_app(Ports(None, None, catalog, clock, policy), routes)
+    world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), MemorySeriesStore(), clock)
+    await world.writer().keep_leases()  # proves the shards
+    door = create_app(Ports(world.stream, world.store, catalog, clock, policy), routes)
     async with door.running():
         transport = httpx.ASGITransport(door, raise_app_exceptions=False, client=("192.0.2.1", 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
-            yield SimpleNamespace(door=door, http=client, catalog=catalog, clock=clock)
+            yield SimpleNamespace(door=door, http=client, catalog=catalog, clock=clock, world=world)
 
 
 async def token_of(http, client_id, secret, **form):
