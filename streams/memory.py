@@ -11,12 +11,13 @@ import asyncio
 import copy
 from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from msgspec import json
 
 from schemas.errors import StreamUnavailable
 from schemas.ids import SeriesId
+from streams.memory_shard import Remembered, Shard
 from streams.port import (
     DEFAULT_CAPS,
     Admission,
@@ -34,45 +35,8 @@ from streams.port import (
     Refusal,
     ShardState,
     Tail,
+    Throttled,
 )
-
-
-@dataclass(slots=True)
-class Remembered:
-    """The first answer to an idempotency key."""
-
-    payload_hash: bytes
-    admitted: Admitted
-    until_us: int
-
-
-@dataclass(slots=True)
-class Shard:
-    """What the server holds of one shard."""
-
-    positions: list[int] = field(default_factory=list)
-    """Of the entries, ascending."""
-    entries: dict[int, Entry] = field(default_factory=dict)
-    last: int = 0
-    limit: int | None = None
-    proved: str | None = None
-    incarnation: int | None = None
-    applied: int | None = None
-    """None: nobody ever proved the shard, or it was wiped."""
-    blind: int = 0
-    """Chains from below this are not known: `applied` was there and was taken back."""
-    trimmed: int = 0
-    tail: dict[SeriesId, int] = field(default_factory=dict)
-    latest: dict[SeriesId, bytes] = field(default_factory=dict)
-    keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
-    lease: tuple[str, int] | None = None
-    dead: dict[int, DeadLetter] = field(default_factory=dict)
-    backlog_bytes: int = 0
-    """Of bodies above `applied`."""
-
-    def after(self, position: int) -> list[Entry]:
-        """Give the entries above a position, ascending."""
-        return [self.entries[each] for each in self.positions[bisect_right(self.positions, position) :]]
 
 
 class MemoryRecordStream(RecordStream):
@@ -132,34 +96,37 @@ class MemoryRecordStream(RecordStream):
 
     # -- the port ------------------------------------------------------------------------------
 
-    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal]:
+    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal | Throttled]:
         """Append each on its own: one answer for each, in order."""
         answers = [self._admit(admission, self.shard(admission.shard)) for admission in admissions]
         self._arrival.set()
         return answers
 
-    def _admit(self, admission: Admission, shard: Shard) -> Admitted | Refusal:
+    def _admit(self, admission: Admission, shard: Shard) -> Admitted | Refusal | Throttled:
         if not self._is_proved(shard) or shard.limit is None or shard.incarnation is None:
             return Refusal.NOT_PROVED
         once = admission.idempotency
         now_us = self._time_us()
+        debt_us = shard.debt_us(admission, now_us)
         known = self._known(shard, once, now_us)
         if known is not None and once is not None:
             same = known.payload_hash == once.payload_hash
-            return replace(known.admitted, repeated=True) if same else Refusal.KEY_REUSED
+            return replace(known.admitted, repeated=True, debt_us=debt_us) if same else Refusal.KEY_REUSED
         position = max(shard.last + 1, now_us)
-        if position >= shard.limit:
+        if position + len(admission.more) >= shard.limit:
             return Refusal.LIMIT
-        if shard.backlog_bytes + len(admission.body) > self._caps.backlog_bytes_max:
+        if shard.backlog_bytes + admission.bytes_count > self._caps.backlog_bytes_max:
             return Refusal.BACKLOG
-        if once is not None and _keys_held(shard, once.tenant, now_us) >= self._caps.keys_max:
+        if once is not None and shard.keys_held(once.tenant, now_us) >= self._caps.keys_max:
             return Refusal.KEYS_CAP
-        shard.positions.append(position)
-        shard.entries[position] = Entry(position, shard.tail.get(admission.series, 0), admission.body)
-        shard.last = position
-        shard.backlog_bytes += len(admission.body)
-        shard.tail[admission.series] = position
-        admitted = Admitted(shard.incarnation, position)
+        if admission.rate is not None:
+            if debt_us + admission.rate.cost_us > admission.rate.burst_us:
+                return Throttled(debt_us)
+            debt_us += admission.rate.cost_us
+            shard.full_us[admission.series] = now_us + debt_us
+        for number, body in enumerate(admission.bodies):
+            shard.admit(admission.series, position + number, body)
+        admitted = Admitted(shard.incarnation, position, entries=len(admission.bodies), debt_us=debt_us)
         if once is not None:
             until_us = now_us + self._caps.keys_ttl_ms * 1000
             shard.keys[once.tenant, once.key] = Remembered(once.payload_hash, admitted, until_us)
@@ -377,11 +344,6 @@ def put_raw(shard: Shard, entry: Entry) -> None:
     insort(shard.positions, entry.position)
     shard.entries[entry.position] = entry
     shard.last = max(shard.last, entry.position)
-
-
-def _keys_held(shard: Shard, tenant: str, now_us: int) -> int:
-    shard.keys = {name: answer for name, answer in shard.keys.items() if answer.until_us > now_us}
-    return sum(1 for owner, _ in shard.keys if owner == tenant)
 
 
 def _page(entries: Sequence[Entry], bytes_max: int) -> list[Entry]:

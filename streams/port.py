@@ -17,20 +17,58 @@ from schemas.ids import SeriesId
 
 @dataclass(slots=True, frozen=True)
 class Admission:
-    """One entry that asks to be appended."""
+    """One request for one series that asks to be appended: all of its entries, or none."""
 
     shard: int
     series: SeriesId
     body: bytes
     """The entry (`streams.entries`)."""
     idempotency: Idempotency | None = None
+    more: tuple[bytes, ...] = ()
+    """Further entries of a request that is too large for one, in their order."""
+    rate: Rate | None = None
+    """The limit that the series' requests keep to; None: no limit."""
+
+    @property
+    def bodies(self) -> tuple[bytes, ...]:
+        """Give all entries in their order."""
+        return (self.body, *self.more)
+
+    @property
+    def bytes_count(self) -> int:
+        """Count the bytes of all entries."""
+        return len(self.body) + sum(map(len, self.more))
+
+
+@dataclass(slots=True, frozen=True)
+class Rate:
+    """What a request takes from the token bucket of its series (MS-23); every door draws on the same one."""
+
+    bytes_per_s: int
+    burst_bytes: int
+    cost_bytes: int
+    """Of this request; one above the burst is never admitted."""
+
+    @property
+    def burst_us(self) -> int:
+        """Give the time in which an empty bucket fills."""
+        return self.burst_bytes * 1_000_000 // self.bytes_per_s
+
+    @property
+    def cost_us(self) -> int:
+        """Give the time in which what the request takes flows back."""
+        return self.cost_bytes * 1_000_000 // self.bytes_per_s
+
+    def bytes_of(self, debt_us: int) -> int:
+        """Give what is missing in a bucket that is full after this time."""
+        return -(-debt_us * self.bytes_per_s // 1_000_000)
 
 
 @dataclass(slots=True, frozen=True)
 class Idempotency:
     """A client's key (design 8.18): same key and hash → the first answer again, other hash → refused.
 
-    It names one entry in one shard; a request of several entries gives each part a key of its own.
+    It names one request for one series, whatever the number of its entries.
     """
 
     tenant: str
@@ -54,13 +92,25 @@ class Refusal(Enum):
 
 
 @dataclass(slots=True, frozen=True)
+class Throttled:
+    """Why an admission was not appended: the series' bucket has too little left (MS-23): 429."""
+
+    debt_us: int
+    """Time until the bucket is full."""
+
+
+@dataclass(slots=True, frozen=True)
 class Admitted:
-    """An entry that is durable at its position."""
+    """A request that is durable at its position."""
 
     incarnation: int
     position: int
+    """Of the first entry; the others stand behind it without a gap."""
     repeated: bool = False
     """True: an idempotency key was known and this is the first answer."""
+    entries: int = 1
+    debt_us: int = 0
+    """Time until the series' bucket is full; 0 without a rate."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -146,8 +196,10 @@ class RecordStream(ABC):
     """K ordered shards of entries, and the marks that keep them honest."""
 
     @abstractmethod
-    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal]:
+    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal | Throttled]:
         """Append in one round trip (group commit), each on its own: one answer for each, in order.
+
+        The entries of one admission stand together or not at all.
 
         Returns after every admitted entry is durable. An error means: outcome unknown for all.
         """

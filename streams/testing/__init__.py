@@ -8,13 +8,14 @@ from streams.testing.admission import AdmissionContract
 from streams.testing.faults import FaultContract
 from streams.testing.jobs import JobQueueContract
 from streams.testing.marks import MarkContract
+from streams.testing.requests import RequestContract
 from streams.testing.setting import CAPS, BackDoor
 from streams.testing.tails import TailContract
 
 __all__ = ["CAPS", "BackDoor", "JobQueueContract", "RecordStreamContract"]
 
 
-class RecordStreamContract(AdmissionContract, MarkContract, TailContract, FaultContract):
+class RecordStreamContract(AdmissionContract, RequestContract, MarkContract, TailContract, FaultContract):
     """Everything that a `RecordStream` promises.
 
     Fixtures to give: `stream` (an empty, unproved one with `CAPS`) and `door` (its `BackDoor`).

@@ -5,7 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
-from streams.port import Admission, Admitted, Caps, Entry, Idempotency, RecordStream, Refusal
+from streams.port import (
+    Admission,
+    Admitted,
+    Caps,
+    Entry,
+    Idempotency,
+    Rate,
+    RecordStream,
+    Refusal,
+    Throttled,
+)
 
 CAPS = Caps(
     backlog_bytes_max=4_000, keys_max=3, keys_ttl_ms=3_600_000, chain_entries_max=8, chain_bytes_max=2_000
@@ -61,10 +71,16 @@ def series(number: int) -> SeriesId:
 
 
 def admission(
-    number: int = 1, body: bytes = b"body", *, shard: int = SHARD, once: Idempotency | None = None
+    number: int = 1,
+    body: bytes = b"body",
+    *,
+    shard: int = SHARD,
+    once: Idempotency | None = None,
+    more: tuple[bytes, ...] = (),
+    rate: Rate | None = None,
 ) -> Admission:
     """Ask to append to the n-th series."""
-    return Admission(shard, series(number), body, once)
+    return Admission(shard, series(number), body, once, more, rate)
 
 
 def key(name: str, payload: bytes = b"\x00 hash \xff", *, tenant: str = "windco") -> Idempotency:
@@ -95,7 +111,7 @@ async def append(stream: RecordStream, *asked: Admission) -> list[int]:
     return [answer.position for answer in answers if isinstance(answer, Admitted)]
 
 
-async def refused(stream: RecordStream, asked: Admission | None = None) -> Refusal | None:
-    """Append one entry and give the refusal; None if it was admitted."""
+async def refused(stream: RecordStream, asked: Admission | None = None) -> Refusal | Throttled | None:
+    """Append one request and give the refusal; None if it was admitted."""
     [answer] = await stream.append([asked or admission()])
-    return answer if isinstance(answer, Refusal) else None
+    return None if isinstance(answer, Admitted) else answer

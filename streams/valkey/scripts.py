@@ -118,3 +118,8 @@ def keys_of(shard: int) -> ShardKeys:
 def idempotency_keys(shard: int, tenant: str, key: str) -> tuple[str, str]:
     """Name the place of a key's answer, and the list of ages that counts the tenant's keys in the shard."""
     return f"idem:{{{shard}}}:{tenant}:{key}", f"idem-ages:{{{shard}}}:{tenant}"
+
+
+def bucket_key(shard: int, series: str) -> str:
+    """Name the place of a series' token bucket; a full one is not there."""
+    return f"rate:{{{shard}}}:{series}"

@@ -26,16 +26,17 @@ from streams.port import (
     Refusal,
     ShardState,
     Tail,
+    Throttled,
 )
 from streams.valkey import scripts
 from streams.valkey.connection import Address, Connection, Link, Reply, pack
 from streams.valkey.lanes import LANES, Lanes
-from streams.valkey.scripts import idempotency_keys, keys_of
+from streams.valkey.scripts import bucket_key, idempotency_keys, keys_of
 
 TIMEOUT_S = 5.0
 """A server that is silent for so long is taken for gone; a fsync that hangs that long is an outage too."""
 
-READ_ENTRIES_MAX = 2_000
+READ_ENTRIES_MAX = 1_000
 """Of one shard in one script: about 10 ms during which the server does nothing else."""
 
 TRIM_PIECE_ENTRIES = 2_000
@@ -64,31 +65,30 @@ class ValkeyRecordStream(RecordStream):
     def _link(self) -> Link:
         return Link(self._address, self._greeting, self._timeout_s)
 
-    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal]:
+    async def append(self, admissions: Sequence[Admission]) -> list[Admitted | Refusal | Throttled]:
         """Append in one round trip (group commit), each on its own: one answer for each, in order."""
         if not admissions:
             return []
         self._require_open()
         replies = await self._lanes.send(
             lambda run_id: [self._admit(admission, run_id) for admission in admissions],
-            sum(len(admission.body) for admission in admissions),
+            sum(admission.bytes_count for admission in admissions),
         )
         return [_answer(reply) for reply in replies]
 
     def _admit(self, admission: Admission, run_id: str) -> bytes:
         keys = keys_of(admission.shard).admit
-        arguments = (run_id, admission.series.text, admission.body, self._caps.backlog_bytes_max)
-        once = admission.idempotency
-        if once is None:
-            return scripts.ADMIT.call(keys, *arguments)
-        return scripts.ADMIT.call(
-            (*keys, *idempotency_keys(admission.shard, once.tenant, once.key)),
-            *arguments,
-            once.key,
-            once.payload_hash,
-            self._caps.keys_max,
-            self._caps.keys_ttl_ms,
-        )
+        series, backlog = admission.series.text, self._caps.backlog_bytes_max
+        arguments: tuple[str | bytes | int, ...] = (run_id, series, backlog)
+        arguments += (1, admission.body) if not admission.more else (len(admission.bodies), *admission.bodies)
+        once, rate = admission.idempotency, admission.rate
+        if once is not None:
+            keys += idempotency_keys(admission.shard, once.tenant, once.key)
+            arguments += (once.key, once.payload_hash, self._caps.keys_max, self._caps.keys_ttl_ms)
+        if rate is not None:
+            keys += (bucket_key(admission.shard, series),)
+            arguments += (rate.cost_us, rate.burst_us)
+        return scripts.ADMIT.call(keys, *arguments)
 
     async def read(
         self, after: Mapping[int, int], *, bytes_max: int, wait_ms: int = 0
@@ -277,11 +277,14 @@ class ValkeyRecordStream(RecordStream):
 _letter = msgspec.msgpack.Decoder(tuple[str, bytes])
 
 
-def _answer(reply: Reply) -> Admitted | Refusal:
+def _answer(reply: Reply) -> Admitted | Refusal | Throttled:
     if isinstance(reply, bytes):
         return Refusal(reply.decode())
-    incarnation, position, repeated = cast("list[int]", reply)
-    return Admitted(incarnation, position, repeated=repeated == 1)
+    numbers = cast("list[int]", reply)
+    if len(numbers) == 1:
+        return Throttled(numbers[0])
+    incarnation, position, repeated, entries, debt_us = numbers
+    return Admitted(incarnation, position, repeated == 1, entries, debt_us)
 
 
 def _rows(page: Reply) -> list[list[Reply]]:

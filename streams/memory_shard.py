@@ -1,0 +1,69 @@
+"""What the memory stream holds of one shard; the rules of admission stand in `streams.memory`."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from schemas.ids import SeriesId
+from streams.port import Admission, Admitted, DeadLetter, Entry
+
+
+@dataclass(slots=True)
+class Remembered:
+    """The first answer to an idempotency key."""
+
+    payload_hash: bytes
+    admitted: Admitted
+    until_us: int
+
+
+@dataclass(slots=True)
+class Shard:
+    """What the server holds of one shard."""
+
+    positions: list[int] = field(default_factory=list)
+    """Of the entries, ascending."""
+    entries: dict[int, Entry] = field(default_factory=dict)
+    last: int = 0
+    limit: int | None = None
+    proved: str | None = None
+    incarnation: int | None = None
+    applied: int | None = None
+    """None: nobody ever proved the shard, or it was wiped."""
+    blind: int = 0
+    """Chains from below this are not known: `applied` was there and was taken back."""
+    trimmed: int = 0
+    tail: dict[SeriesId, int] = field(default_factory=dict)
+    latest: dict[SeriesId, bytes] = field(default_factory=dict)
+    keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
+    lease: tuple[str, int] | None = None
+    dead: dict[int, DeadLetter] = field(default_factory=dict)
+    full_us: dict[SeriesId, int] = field(default_factory=dict)
+    """When the bucket of a series is full again."""
+    backlog_bytes: int = 0
+    """Of bodies above `applied`."""
+
+    def admit(self, series: SeriesId, position: int, body: bytes) -> None:
+        """Append one entry of a series."""
+        self.positions.append(position)
+        self.entries[position] = Entry(position, self.tail.get(series, 0), body)
+        self.last = position
+        self.backlog_bytes += len(body)
+        self.tail[series] = position
+
+    def after(self, position: int) -> list[Entry]:
+        """Give the entries above a position, ascending."""
+        return [self.entries[each] for each in self.positions[bisect_right(self.positions, position) :]]
+
+    def keys_held(self, tenant: str, now_us: int) -> int:
+        """Count a tenant's living keys; dead ones are forgotten on the way."""
+        self.keys = {name: answer for name, answer in self.keys.items() if answer.until_us > now_us}
+        return sum(1 for owner, _ in self.keys if owner == tenant)
+
+    def debt_us(self, admission: Admission, now_us: int) -> int:
+        """Give the time until the bucket of the series is full; 0 without a rate."""
+        if admission.rate is None:
+            return 0
+        left_us = self.full_us.get(admission.series, now_us) - now_us
+        return min(max(left_us, 0), admission.rate.burst_us)
