@@ -1,11 +1,13 @@
-"""Query parameters: unknown ones are ignored where existing clients speak, refused on our own routes.
+"""Query parameters: what the framework lets pass.
 
-Source: design 8.22.
+Unknown ones are ignored where existing clients speak and refused on our own routes (design 8.22). Numbers are
+digits: the framework would take `1e3` for one as well.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from litestar import Request
 
@@ -14,27 +16,47 @@ from schemas.errors import Invalid, Problem
 
 OWN_PREFIX = "/api/aspectstore/v1/"
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+class _Known(NamedTuple):
+    """The query parameters of a route."""
+
+    names: frozenset[str]
+    numbers: frozenset[str]
+
 
 def check_query(request: Request[Any, Any, Any]) -> None:
-    """Refuse parameters that an own route does not know, and known ones that stand twice."""
-    if not request.scope["path"].startswith(OWN_PREFIX):
+    """Refuse what is no number where one is meant and, on own routes, unknown and repeated parameters."""
+    if not request.scope["query_string"]:
         return
     known = _known(request)
+    strict = request.scope["path"].startswith(OWN_PREFIX)
     seen: set[str] = set()
-    for name, _ in request.query_params.multi_items():
-        if name not in known or name in seen:
-            trouble = "stands twice" if name in known else "is unknown"
-            raise Invalid([Problem("", codes.INVALID_PARAMETER, f"The query parameter {name!r} {trouble}.")])
+    for name, value in request.query_params.multi_items():
+        if strict and name not in known.names:
+            raise _refused(name, "is unknown")
+        if strict and name in seen:
+            raise _refused(name, "stands twice")
+        if name in known.numbers and not _WHOLE.fullmatch(value):
+            raise _refused(name, "is no whole number")
         seen.add(name)
 
 
-def _known(request: Request[Any, Any, Any]) -> frozenset[str]:
+def _known(request: Request[Any, Any, Any]) -> _Known:
     """List the query parameters of the route; worked out once for each handler."""
     handler = request.route_handler
-    known: frozenset[str] | None = handler.opt.get("query_names")
+    known: _Known | None = handler.opt.get("query_names")
     if known is None:
         path_names: Any = dict.fromkeys(request.path_params)
-        model = handler.create_kwargs_model(path_parameters=path_names)
-        known = frozenset(field.field_alias for field in model.expected_query_params)
+        fields = handler.create_kwargs_model(path_parameters=path_names).expected_query_params
+        signature = handler.parsed_fn_signature.parameters
+        numbers = [field.field_alias for field in fields if signature[field.field_name].annotation is int]
+        known = _Known(frozenset(field.field_alias for field in fields), frozenset(numbers))
         handler.opt["query_names"] = known
     return known
+
+
+def _refused(name: str, trouble: str) -> Invalid:
+    message = f"The query parameter {name[:64]!r} {trouble}."
+    return Invalid([Problem("", codes.INVALID_PARAMETER, message)])
