@@ -23,7 +23,7 @@ import msgspec
 from api.identity.passwords import Passwords
 from api.identity.setup import Credentials as ClientCredentials
 from api.identity.setup import add_client, create_tenant
-from bench.service import Service, command_line
+from bench.service import Service
 from bench.tenant import Credentials, Refused, Tenant
 from runtime import wiring
 from runtime.settings import Settings
@@ -81,7 +81,11 @@ async def _make_tenant(catalog: CatalogStore, name: TenantId, assets: int) -> li
     )
     aspect = TypeAspect(name=ASPECT, aspect_type_id=aspect_type.id, aspect_id=AspectId(f"{1:032x}"))
     asset_type = AssetType(
-        id=f"{name}.fault_type", tenant=name, name="fault_type", parent_type_id="core.basicasset", aspects=(aspect,)
+        id=f"{name}.fault_type",
+        tenant=name,
+        name="fault_type",
+        parent_type_id="core.basicasset",
+        aspects=(aspect,),
     )
     await catalog.create(name, "aspecttype", aspect_type.id, msgspec.json.encode(aspect_type))
     await catalog.create(name, "assettype", asset_type.id, msgspec.json.encode(asset_type))
@@ -101,6 +105,7 @@ class House:
     assets: dict[str, list[str]] = field(default_factory=dict)
     seed: int = 1
     loads: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    paused: list[int] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     """Changes of the load's `Config`."""
 
@@ -154,7 +159,9 @@ class House:
         try:
             yield
             for load in self.loads:
-                assert load.poll() is None, [path.read_text()[-2000:] for path in self.folder.glob("load-*.out")]
+                assert load.poll() is None, [
+                    path.read_text()[-2000:] for path in self.folder.glob("load-*.out")
+                ]
         finally:
             self.stop_load()
 
@@ -173,6 +180,19 @@ class House:
         pid = chooser.choice(found)
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def pause(self, word: str) -> list[int]:
+        """Stop the processes of a part (SIGSTOP); `resume` lets them go on."""
+        found = self.pids(word)
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        self.paused += found
+        return found
+
+    def resume(self) -> None:
+        """Let every paused process go on."""
+        while self.paused:
+            _signal(self.paused.pop(), signal.SIGCONT)
 
     def await_answers(self, seconds_max: float = 60) -> None:
         """Wait until a read and a write of every asset are answered with 2xx."""
@@ -236,6 +256,21 @@ class House:
         return self.service.output.read_text(errors="replace")[-6000:]
 
 
-def describe(pid: int) -> str:
-    """Name a process for a failing test."""
-    return f"{pid} {command_line(pid)}"
+@contextmanager
+def running(house: House) -> Iterator[House]:
+    """Build and start a house; stop it at the end of the block."""
+    house.build()
+    house.service.start(120)
+    try:
+        yield house
+    finally:
+        for pid in house.paused:
+            _signal(pid, signal.SIGCONT)
+        house.service.stop()
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

@@ -208,10 +208,10 @@ class Load:
         patience = 400 if keyed else 1
         for _ in range(patience):
             try:
-                status, fields, _ = await wire.ask(request)
+                status, fields, body = await wire.ask(request)
             except NoAnswer:
-                status, fields = 0, {}
-            _conclude(operations, status, fields)
+                status, fields, body = 0, {}, b""
+            _conclude(operations, status, fields, body)
             if operations[0].outcome != UNKNOWN or (self.stopping.is_set() and not keyed):
                 return
             await asyncio.sleep(0.1)
@@ -254,23 +254,29 @@ def _records(operation: Operation) -> list[dict[str, object]]:
     return [{"_time": text_of(time_ms), **values} for time_ms, values in operation.rows.items()]
 
 
-def _conclude(operations: list[Operation], status: int, fields: dict[str, str]) -> None:
+def _conclude(operations: list[Operation], status: int, fields: dict[str, str], body: bytes) -> None:
     """Write down what an answer says: 2xx with a receipt, 4xx without effect, anything else unknown."""
     answered_ns = monotonic_ns()
     receipts = [part.strip() for part in fields.get("write-receipt", "").split(",")]
     for i, operation in enumerate(operations):
-        operation.status = status
         operation.answered_ns = answered_ns
+        operation.status = status
         receipt = receipts[i] if i < len(receipts) else ""
         if 200 <= status < 300 and receipt and receipt != "-":
             operation.outcome, operation.receipt = ACKNOWLEDGED, receipt
-        elif 200 <= status < 300 and receipt == "-":
-            operation.outcome = REFUSED
+            continue
+        if 200 <= status < 300 and receipt == "-":
+            operation.status = _status_of_pair(operation, body)
         elif 200 <= status < 300:
             raise ValueError(f"an acknowledgement without a receipt: {status} {fields}")
-        else:
-            known = 400 <= status < 500 and status not in _COME_AGAIN
-            operation.outcome = REFUSED if known else UNKNOWN
+        known = 400 <= operation.status < 500 and operation.status not in _COME_AGAIN
+        operation.outcome = REFUSED if known else UNKNOWN
+
+
+def _status_of_pair(operation: Operation, body: bytes) -> int:
+    """Give the status of one refused pair of a multi PUT."""
+    errors = msgspec.json.decode(body)["errors"] if body else []
+    return next((int(error["statusCode"]) for error in errors if error["entityId"] == operation.asset), 0)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from bench.service import Service
 from runtime import cassandra_server, valkey_server
 from runtime.cassandra_server import CassandraServer
 from tests.conftest import need
-from tests.faults.house import QUICK, House
+from tests.faults.house import QUICK, House, running
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     need("valkey", valkey_server.missing())
     with running(House(tmp_path, Service(tmp_path / "data", variables=dict(QUICK)))) as built:
         yield built
-
-
-def running(house: House):
-    """Build and start a house; stop it at the end of the block."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def manager() -> Iterator[House]:
-        house.build()
-        house.service.start(120)
-        try:
-            yield house
-        finally:
-            house.service.stop()
-
-    return manager()
 
 
 def torment(house: House, part: str, extent: Extent) -> None:
@@ -85,7 +69,9 @@ def demand_clean(house: House) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("extent", EXTENTS)
 @pytest.mark.parametrize("part", ["door", "writer", "valkey"])
-def test_killing_a_part_of_the_embedded_service_loses_nothing(part: str, extent: Extent, house: House) -> None:
+def test_killing_a_part_of_the_embedded_service_loses_nothing(
+    part: str, extent: Extent, house: House
+) -> None:
     """R1, R2, R4: door, writer and stream server on SQLite, durability `always`."""
     house.seed = extent.seed
 

@@ -300,6 +300,20 @@ def test_a_process_killed_at_any_moment_leaves_a_good_journal(root: Path, compil
         assert original == (root / "f").read_bytes()
 
 
+def test_a_disk_may_lie(root: Path, compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For controls: syncs of named files do nothing."""
+    monkeypatch.setenv("ROLLBACK_LIES", "f")
+    (root / "g").write_bytes(b"0123456789")
+
+    run(
+        root,
+        compiled,
+        "g = os.open('g', os.O_RDWR); [(os.pwrite(n, b'XX', 3), os.fsync(n)) for n in (f, g)]",
+    )
+
+    assert [b"0123456789", b"012XX56789"] == [(root / name).read_bytes() for name in "fg"]
+
+
 def test_files_elsewhere_are_left_alone(root: Path, compiled: Path, tmp_path: Path) -> None:
     """Only what lies below the roots is rolled back, and shared-memory files never are."""
     run(

@@ -13,6 +13,7 @@
  *   O_SYNC, O_DSYNC              each write by itself
  *   fsync of a directory         what was created, renamed and unlinked in it
  *   sync_file_range              nothing (its manual says so)
+ * Syncs of files whose name begins with ROLLBACK_LIES do nothing here: a disk that lies, for controls.
  *
  * Files are known by inode; the journal of one is `<dev>-<ino>.head` (shared by processes, with a lock
  * that outlives its holder), `.undo` (pre-images, in order) and `.map` (what mapped pages were at their
@@ -85,6 +86,7 @@ static Map maps[MAPS];
 static _Atomic int maps_used;
 static pthread_mutex_t table = PTHREAD_MUTEX_INITIALIZER;
 static char roots[8][PATH], side[PATH];
+static char lies[PATH];
 static int roots_used;
 static Dirs *dirs;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -148,6 +150,8 @@ static void setup(void) {
     char copy[8 * PATH], *rest = copy;
     snprintf(copy, sizeof copy, "%s", wanted);
     snprintf(side, sizeof side, "%s", where);
+    /* A copy: a server that shows its state in its title overwrites the environment's memory. */
+    snprintf(lies, sizeof lies, "%s", getenv("ROLLBACK_LIES") ? getenv("ROLLBACK_LIES") : "");
     for (char *root; (root = strsep(&rest, ":")) && roots_used < 8;) {
         char found[PATH_MAX];
         if (!*root) continue;
@@ -281,6 +285,8 @@ static void remember(File *file, uint64_t offset, uint64_t length, uint64_t size
 }
 
 static void clear(File *file, uint64_t through) {
+    const char *slash = strrchr(file->head->path, '/');
+    if (*lies && slash && !strncmp(slash + 1, lies, strlen(lies))) return;
     acquire(&file->head->lock);
     if (file->head->cleared < through) file->head->cleared = through;
     if (file->head->cleared == file->head->end && file->head->base < file->head->end) {
