@@ -42,6 +42,9 @@ READ_ENTRIES_MAX = 1_000
 TRIM_PIECE_ENTRIES = 2_000
 """Removed in one script, for the same reason."""
 
+DURABILITY_SETTINGS = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy")
+"""`yes`, `always`, `no` and `noeviction` keep the promise of design 4."""
+
 _ENTRY_MARK_MAX = 2**64 - 1
 """The highest sequence part of a stream id: all entries of a position are at or below it."""
 
@@ -254,6 +257,16 @@ class ValkeyRecordStream(RecordStream):
     async def discard(self, shard: int, position: int) -> bool:
         """Forget a dead letter; False if there is none."""
         return await self._ask(pack("HDEL", keys_of(shard).dead, position)) == [1]
+
+    async def read_settings(self) -> dict[str, str]:
+        """Read what decides whether an acknowledgement is durable and an entry may be evicted.
+
+        Not of the port: for whoever starts the service on a server that others configured. Some hosted
+        servers refuse CONFIG, which is `StreamUnavailable` here.
+        """
+        [reply] = await self._ask(pack("CONFIG", "GET", *DURABILITY_SETTINGS))
+        words = iter(word.decode() for word in cast("list[bytes]", reply))
+        return dict(zip(words, words, strict=True))
 
     async def close(self) -> None:
         """Release connections; twice is harmless."""

@@ -229,6 +229,16 @@ async def test_an_answer_that_nobody_asked_for_ends_the_connection():
     assert not connection.alive
 
 
+async def test_the_settings_of_the_server_can_be_checked(stream):
+    """Who promises durability can look whether the server keeps it (design 4)."""
+    assert {
+        "appendonly": "yes",
+        "appendfsync": "always",
+        "no-appendfsync-on-rewrite": "no",
+        "maxmemory-policy": "noeviction",
+    } == await stream.read_settings()
+
+
 async def test_callers_share_a_commit(server, stream):
     """Waiting admissions go out together: far fewer fsyncs than admissions (design 3.3)."""
     await ask(server, "CONFIG", "RESETSTAT")
