@@ -28,8 +28,9 @@ from schemas.codes import (
     UNKNOWN_VARIABLE,
     WRONG_TYPE,
 )
-from schemas.errors import Malformed, Problem
+from schemas.errors import Malformed, Problem, TooLarge
 from schemas.limits import (
+    BODY_CELLS_MAX,
     CHARACTER_BYTES,
     INT_MAX,
     INT_MIN,
@@ -62,7 +63,10 @@ class _Fault(Exception):
 
 
 def diagnose(body: bytes, plan: Plan, rules: Rules, at: str) -> tuple[Lists | None, list[Problem]]:
-    """Read the body record by record: lists without problems, or the first 100 problems without lists."""
+    """Read the body record by record: lists without problems, or the first 100 problems without lists.
+
+    TooLarge where the lists would be out of proportion to the body (`BODY_CELLS_MAX`).
+    """
     try:
         root = parse_json(body)
     except Malformed as error:
@@ -77,12 +81,16 @@ def diagnose(body: bytes, plan: Plan, rules: Rules, at: str) -> tuple[Lists | No
         )
         return None, [Problem(at, TOO_MANY_RECORDS, message)]
     reader = _RecordReader(plan, rules)
-    for place, record in enumerate(root):
+    together = BODY_CELLS_MAX // len(plan.members) if plan.members else len(root)
+    for place, record in enumerate(root[:together]):
         reader.read(record, f"{at}/{place}")
         if len(reader.problems) >= PROBLEMS_LISTED_MAX:
             break
     if reader.problems:
         return None, reader.problems[:PROBLEMS_LISTED_MAX]
+    if len(root) > together:
+        members = f"an aspect with {len(plan.members)} members"
+        raise TooLarge(f"{len(root)} records of {members}; send at most {together} of them at a time.")
     return Lists(reader.times, reader.members), []
 
 

@@ -28,6 +28,11 @@ PATCH_BODY_BYTES_MAX = 600 * KB  # wire 1.4
 PATCH_RECORDS_MAX = 10  # wire 1.4
 EXCHANGE_BODY_BYTES_MAX = 10 * MB  # MS-86
 
+BODY_CELLS_MAX = 1_000_000
+"""Records times members of the aspect (variables and their codes). Columns have room for each of them, so
+a megabyte of records with one of a thousand variables each would unfold to 500 MB and take half a minute;
+this many take about 20 MB and less than a second, and every full megabyte for up to 30 members is inside."""
+
 PROBLEMS_LISTED_MAX = 100
 """Enough to mend a batch in one go; an answer must not outgrow its request (design 8.19)."""
 
@@ -166,6 +171,7 @@ PROFILES = {profile.name: profile for profile in (OPEN, STRICT)}
 
 assert MULTI_PUT_BODY_BYTES_MAX < PATCH_BODY_BYTES_MAX < PUT_BODY_BYTES_MAX < EXCHANGE_BODY_BYTES_MAX
 assert MULTI_PUT_PAIRS_MAX <= MULTI_PUT_RECORDS_MAX
+assert BODY_CELLS_MAX >= 2 * VARIABLES_OF_ASPECT_MAX * MULTI_PUT_RECORDS_MAX  # small bodies always fit
 assert READ_RECORDS_DEFAULT <= READ_RECORDS_MAX
 assert STRING_CHARACTERS_MAX < BIG_STRING_CHARACTERS_MAX
 assert BIG_STRING_CHARACTERS_MAX * CHARACTER_BYTES <= RECORD_BYTES_MAX  # the longest string fits a record

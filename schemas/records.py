@@ -22,6 +22,7 @@ from schemas.decoders import plan_of
 from schemas.diagnosis import Rules, diagnose
 from schemas.errors import Problem, TooLarge
 from schemas.limits import (
+    BODY_CELLS_MAX,
     INT_MAX,
     INT_MIN,
     KB,
@@ -59,7 +60,8 @@ def validate_records(
 
     Gives the columns, rows in the order of the body (the same `_time` may occur twice: the later one
     counts, MS-26), or None and the first 100 problems, whose pointers begin with `at`. One problem
-    refuses all (design 8.19). TooLarge beyond the bytes of the mode (MS-22, wire 1.4).
+    refuses all (design 8.19). TooLarge beyond the bytes of the mode (MS-22, wire 1.4), or where columns for
+    all records and members would be out of proportion to the body.
     """
     merging = mode is WriteMode.MERGE
     bytes_max = PATCH_BODY_BYTES_MAX if merging else PUT_BODY_BYTES_MAX
@@ -92,6 +94,8 @@ def rules_of(profile: Profile, now_ms: int, mode: WriteMode) -> Rules:
 
 def _read(plan: Plan, body: bytes, rules: Rules) -> Columns | None:
     """Read what is well-formed and lawful beyond doubt; None sends the body to the diagnosis."""
+    if body.count(b"{") * len(plan.members) > BODY_CELLS_MAX:
+        return None  # Perhaps too wide to unfold: the diagnosis counts the records.
     decoded = _decoded(plan, body)
     if decoded is None:
         return None
