@@ -45,8 +45,9 @@ def latest_of(state: State) -> Latest:
 class Judge:
     """Knows every admitted entry and the serial state after each."""
 
-    def __init__(self) -> None:
-        """Begin with no entry and the empty state."""
+    def __init__(self, *, empty_rows: bool = True) -> None:
+        """Begin with no entry and the empty state; a real read does not show rows without a value."""
+        self._empty_rows = empty_rows
         self.states: list[State] = [{}]
         self.entries: list[Entry] = []
 
@@ -61,16 +62,26 @@ class Judge:
         self.states.append(applied(self.states[-1], entry))
         return self.admitted
 
+    def shown(self, low: int, high: int) -> list[State]:
+        """Give the serial states of positions low … high, as a read shows them."""
+        states = self.states[low : high + 1]
+        if self._empty_rows:
+            return states
+        return [{time: row for time, row in state.items() if row} for state in states]
+
     def check_state(self, who: str, state: State, low: int, high: int | None = None) -> None:
         """Demand the serial state of one position in low … high, whole: a read is atomic (design 4.15)."""
         high = self.admitted if high is None else high
-        if state not in self.states[low : high + 1]:
-            message = f"{who} sees {state}; serial states {low} … {high}: {self.states[low : high + 1]}"
+        allowed = self.shown(low, high)
+        if state not in allowed:
+            message = f"{who} sees {state}; serial states {low} … {high}: {allowed}"
             raise Violation(message)
 
-    def check_latest(self, who: str, latest: Latest) -> None:
+    def check_latest(self, who: str, latest: Latest, *, complete: bool = True) -> None:
         """Demand the newest values after the newest entry: acknowledged is readable (design 4.17)."""
         expected = latest_of(self.states[-1])
+        if not complete:
+            expected = {name: found for name, found in expected.items() if name in latest}
         if latest != expected:
             message = (
                 f"{who} sees the latest values {latest}; after {self.admitted} entries they are {expected}"

@@ -25,6 +25,7 @@ FLOWS = (
     (3, "{w} seal · {w} build · {w} swap"),
     (1, "{w} start"),
     (1, "{w} seal · {w} page {n} · {w} build · {w} swap late · {w} resolve"),
+    (1, "{w} swap late · {w} resolve · store deliver"),
     (1, "{w} advance {n} · {w} report"),
     (1, "{w} fill · {w} report"),
     (1, "P blocks · P jobs · P deltas · P head · P drop"),
@@ -44,16 +45,22 @@ def random_steps(source: random.Random) -> list[Step]:
     if source.random() < 0.3:
         return [random_write(source)]
     flow = source.choices([flow for _, flow in FLOWS], weights=[weight for weight, _ in FLOWS])[0]
-    steps = flow.format(
-        w=source.choice("AAABBC"),
-        r=source.choice("RF"),
-        n=source.randint(1, 4),
-        t=source.randrange(TIMES),
-        c=_cell(source),
-    ).split(" · ")
+    steps = flow_steps(
+        flow,
+        writer=source.choice("AAABBC"),
+        reader=source.choice("RF"),
+        count=str(source.randint(1, 4)),
+        time=_time(source),
+        cell=_cell(source),
+    )
     start = 0 if source.random() < 0.6 else source.randrange(len(steps))
     stop = len(steps) if source.random() < 0.6 else source.randint(start + 1, len(steps))
-    return [step for text in steps[start:stop] for step in parse(text)]
+    return steps[start:stop]
+
+
+def flow_steps(flow: str, *, writer: str, reader: str, count: str, time: str, cell: str) -> list[Step]:
+    """Write a flow out for these actors."""
+    return parse(flow.format(w=writer, r=reader, n=count, t=time, c=cell).replace(" · ", "\n"))
 
 
 def random_write(source: random.Random) -> Step:

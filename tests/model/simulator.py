@@ -68,13 +68,22 @@ class Simulator:
 
     def step(self, step: Step) -> bool:
         """Take one step, check what everybody could see now; False if it had no effect."""
-        done = self._take(step)
+        done = self.act(step)
         if done and step.action not in READS:
-            self.judge.check_state("the slice", self.view(), self.store.cursor)
-            self.asker.check("anybody")
+            self.check_slice()
+            self.check_latest()
         return done
 
-    def _take(self, step: Step) -> bool:
+    def check_slice(self) -> None:
+        """Demand that an instant read of the store shows a serial state, not older than the cursor."""
+        self.judge.check_state("the slice", self.view(), self.store.cursor)
+
+    def check_latest(self) -> None:
+        """Demand the newest values, if the stream server can tell them."""
+        self.asker.check("anybody")
+
+    def act(self, step: Step) -> bool:
+        """Take one step without a look at what others see."""
         if step.actor == "door":
             return self.admit(entry_of(step)) > 0
         if step.actor == "time":

@@ -50,9 +50,11 @@ def test_every_rule_has_a_program():
     assert set(NAMES) == {case.rule for case in PINNED}
 
 
-def test_random_programs_are_right():
+@pytest.mark.parametrize("first", range(0, RUNS, RUNS // 4))
+def test_random_programs_are_right(first: int):
     """Random interleavings of writers, seals, purges, imports, reads show serial states only (design 4)."""
-    violations = [(seed, bad) for seed in range(RUNS) for _, bad in [random_run(seed)] if bad]
+    seeds = range(first, first + RUNS // 4)
+    violations = [(seed, bad) for seed in seeds for _, bad in [random_run(seed)] if bad]
 
     assert violations == []
 

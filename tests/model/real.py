@@ -1,0 +1,370 @@
+"""Programs on the real writer, reader, sealing and purge, over any series store and the memory stream."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from bisect import bisect_right
+from contextlib import ExitStack
+from typing import Any, cast
+from unittest import mock
+
+import msgspec
+import numpy as np
+
+from api.tails import FreshTail, fetch_tail
+from runtime.clock import ManualClock
+from schemas import latest as schemas_latest
+from schemas.changes import Attach, Change, Clear, Upsert
+from schemas.columns import Column, Columns
+from schemas.errors import Conflict, Unavailable
+from schemas.ids import AspectId, AssetId, SeriesId, TenantId
+from storage import blocks, sealing
+from storage.heads import BlockRef, encode_refs
+from storage.port import SeriesStore, SliceId
+from storage.reader import EVERYTHING, Placed, read_series
+from storage.slices import slice_start
+from streams.entries import SeriesEntry, encode_entry
+from streams.memory import MemoryRecordStream
+from streams.port import Admission, Admitted, Applied
+from tests.model.gates import HEADS_MAX, GatedStore, GatedStream, Lane, Wrong
+from tests.model.oracle import Judge, Latest, State, Violation
+from tests.model.program import VARIABLES, Entry, Step, cells_of, entry_of
+from tests.model.rules import DESIGN, Rules
+from tests.model.simulator import READS
+from workers import latest as writer_latest
+from workers import takeover
+from workers.sealer import Sealer, SealRules
+from workers.writer import Writer, WriterRules
+
+GRACE_S = 60.0
+BASE_MS = 1_767_225_600_000
+SHARD = 0
+WRITE_STEPS = {"write": "write", "advance": "advance", "report": "report"}
+_numbers = itertools.count(1)
+
+SWITCHES = frozenset(
+    {
+        "key", "cursor", "cut", "order", "w_before_reading", "w_filter", "grace", "compare_and_set",
+        "cursor_maximum", "delayed_compare_and_set", "attach_in_purge", "latest_removal", "tail_order",
+        "takeover_drops_caches", "late_report_ignored",
+    }
+)  # fmt: skip
+"""Rules that can be switched off here."""
+
+
+class Hand:
+    """One actor: a writer with its turn and its seal, or a reader."""
+
+    def __init__(self) -> None:
+        """Begin idle."""
+        self.turn = Lane("write", "advance", "report")
+        self.seal = Lane("head", "page", "swap")
+        self.read = Lane("head", "page", "blocks")
+        self.writer: Writer | None = None
+        self.tail: FreshTail | None = None
+        self.low = 0
+
+    async def drop(self) -> None:
+        """Crash."""
+        for lane in (self.turn, self.seal, self.read):
+            await lane.drop()
+
+
+class RealEngine:
+    """One run."""
+
+    def __init__(self, store: SeriesStore, rules: Rules = DESIGN) -> None:
+        """Use a store that may hold other runs' series; `open` before the first step."""
+        number = next(_numbers)
+        self.series = SeriesId(TenantId("model"), AssetId(f"{number:032x}"), AspectId("a" * 32))
+        self.other = SeriesId(TenantId("model"), AssetId(f"{number:032x}"), AspectId("b" * 32))
+        start = slice_start(self.series, BASE_MS)
+        self.slice_id = SliceId(self.series, start)
+        self.start_ms = start + 1_000
+        self.rules = rules
+        self.wrong = Wrong(rules, self.series)
+        self.clock = ManualClock(BASE_MS)
+        self.inner = store
+        self.stream = MemoryRecordStream(lambda: self.clock.now_ms() * 1000)
+        self.store = GatedStore(store, self.wrong)
+        self.judge = Judge(empty_rows=False)
+        self.hands: dict[str, Hand] = {}
+        self.purging = Lane("head", "page", "purge")
+        self.orphans: list[tuple[float, sealing.Sealed]] = []
+        self.jobs: dict[str, tuple[list[BlockRef], dict[int, dict[str, int]]]] = {}
+        self.patches = ExitStack()
+        self._ids = itertools.count(number * 1_000_000)
+
+    async def open(self) -> RealEngine:
+        """Open the shard for admission and break what is switched off."""
+        if not self.rules.latest_removal:
+            self.patches.enter_context(mock.patch.object(writer_latest, "advanced", _never_dropped))
+        if not self.rules.takeover_drops_caches:
+            self.patches.enter_context(mock.patch.object(takeover, "_forget_stale_caches", _keep_caches))
+        assert await takeover.take_over(self.stream, self.inner, SHARD) is not None
+        return self
+
+    async def close(self) -> None:
+        """Stop every actor."""
+        for hand in self.hands.values():
+            await hand.drop()
+        await self.purging.drop()
+        self.patches.close()
+
+    @property
+    def admitted(self) -> int:
+        """Give the number of entries so far."""
+        return self.judge.admitted
+
+    # -- judging -------------------------------------------------------------------------------
+
+    async def step(self, step: Step) -> bool:
+        """Take one step, judge what everybody could see now; False if it had no effect."""
+        done = await self._take(step)
+        if done and step.action not in READS:
+            self.judge.check_state("the slice", await self._view(), await self._applied())
+            await self._check_latest("anybody")
+        return done
+
+    async def settled(self) -> None:
+        """Demand the serial state of the newest position."""
+        self.judge.check_state("after settling, the slice", await self._view(), self.admitted)
+
+    async def _view(self) -> State:
+        store = GatedStore(self.inner, self.wrong)
+        store.heads_left = HEADS_MAX
+        return self._state(await read_series(cast("SeriesStore", store), self.series, EVERYTHING))
+
+    async def _applied(self) -> int:
+        """Count the entries up to the stored cursor."""
+        return bisect_right(self.wrong.positions, await self.inner.read_cursor(SHARD))
+
+    async def _check_latest(self, who: str) -> bool:
+        tail = await fetch_tail(self.stream, SHARD, self.series)
+        if tail.latest is None:
+            return False
+        cells: Latest = {}
+        for variable, cell in tail.latest.cells.items():
+            cells[VARIABLES[variable - 1]] = ((cell.time_ms - self.start_ms) // 1000, int(cell.value))
+        self.judge.check_latest(who, cells, complete=tail.latest.complete)
+        return True
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    async def _take(self, step: Step) -> bool:
+        if step.actor == "door":
+            return await self._admit(entry_of(step), self._change(entry_of(step)))
+        if step.actor == "time":
+            self.clock.advance(int(GRACE_S * 1000) + 1000)
+            return _pass_time()
+        if step.actor == "stream":
+            await self.stream.trim(SHARD, 2**53)
+            return True
+        if step.actor == "store":
+            return bool(self.wrong.lost) and [await self.store.deliver(*self.wrong.lost.pop(0))] != []
+        if step.actor in "JK":
+            return await self._import(step)
+        if step.actor in "PQ":
+            return await self._purge(step)
+        if step.action == "latest":
+            return await self._check_latest(f"reader {step.actor}")
+        hand = self.hands.setdefault(step.actor, Hand())
+        return await (self._read if step.actor in "RFS" else self._write)(hand, step)
+
+    async def _admit(self, entry: Entry, change: Change) -> bool:
+        series = self.other if entry.kind == "other" else self.series
+        body = encode_entry(SeriesEntry(series, 1, change))
+        [answer] = await self.stream.append([Admission(SHARD, series, body)])
+        assert isinstance(answer, Admitted), answer
+        self.wrong.positions.append(answer.position)
+        self.judge.admit(entry)
+        return True
+
+    async def _write(self, hand: Hand, step: Step) -> bool:
+        if step.action == "start":
+            return await self._start(hand, step.actor)
+        if hand.writer is None:
+            return False
+        if step.action == "take":
+            if hand.turn.busy:
+                return False
+            hand.turn.limit = step.number(1)
+            return await self._flowing(hand, hand.turn.begin(hand.writer.turn(_stopped())), hand.turn)
+        if step.action in WRITE_STEPS:
+            released = await self._flowing(hand, hand.turn.release(step.action, step.arguments), hand.turn)
+            self.wrong.known[id(hand.seal)] = hand.writer._cursors.get(SHARD, 0)
+            return released
+        return await self._seal(hand, step)
+
+    async def _start(self, hand: Hand, owner: str) -> bool:
+        await hand.drop()
+        rules = WriterRules(owner, 1, seal=SealRules(GRACE_S, GRACE_S))
+        stream, store = GatedStream(self.stream, self.wrong), cast("SeriesStore", self.store)
+        hand.writer = Writer(cast("Any", stream), store, self.clock, rules, self._new_id)
+        if not self.rules.grace:
+            hand.writer._sealer = Sealer(store, SealRules(0.0, GRACE_S), self._new_id)
+        try:
+            await hand.writer.keep_leases()
+        except Conflict as refused:
+            message = f"writer {owner} refuses to start: {refused.message}"
+            raise Violation(message) from refused
+        self.wrong.known[id(hand.seal)] = hand.writer._cursors.get(SHARD, 0)
+        return True
+
+    async def _flowing(self, hand: Hand, moved: Any, lane: Lane) -> bool:
+        """Move a lane on; a writer that fails believes nothing any more."""
+        done = await moved
+        assert hand.writer is not None
+        try:
+            return lane.result() != 0 if done is None else bool(done)
+        except Unavailable:
+            hand.writer._let_go(set(hand.writer._held))
+            return True
+
+    async def _seal(self, hand: Hand, step: Step) -> bool:
+        lane, writer = hand.seal, hand.writer
+        assert writer is not None
+        if step.action == "seal":
+            if lane.busy or SHARD not in writer._cursors:
+                return False
+            await lane.begin(writer._seal(self.slice_id, SHARD))
+            return await self._flowing(hand, lane.release("head"), lane)
+        if step.action == "build":
+            return lane.parked == "page" and await self._flowing(hand, lane.release("page"), lane)
+        if step.action == "page":
+            return False  # The port reads the deltas in one call: `build` lets it through.
+        return step.action == "swap" and await self._flowing(hand, lane.release("swap", step.arguments), lane)
+
+    async def _read(self, hand: Hand, step: Step) -> bool:
+        if step.action == "tail":
+            await hand.read.drop()
+            hand.low, hand.tail = self.admitted, await fetch_tail(self.stream, SHARD, self.series)
+            return hand.tail.complete
+        if step.action == "head":
+            await hand.read.drop()
+            hand.low = hand.low if hand.tail else await self._applied()
+            tail = () if hand.tail is None else self._chain(hand.tail.changes)
+            store = cast("SeriesStore", self.store)
+            await hand.read.begin(read_series(store, self.series, EVERYTHING, tail))
+            await hand.read.release("head")
+            return True
+        if step.action == "page":
+            return await hand.read.release("page")
+        if not hand.read.begun:
+            return False
+        hand.tail = None
+        try:
+            state = self._state(await hand.read.finish())
+        except Unavailable:
+            return True
+        finally:
+            await hand.read.drop()
+        self.judge.check_state(f"reader {step.actor}", state, hand.low)
+        return True
+
+    def _chain(self, changes: Any) -> list[Placed]:
+        if self.rules.tail_order:
+            return list(changes)
+        return [Placed(2**62 + at, 2**62 + at, placed.change) for at, placed in enumerate(changes)]
+
+    async def _import(self, step: Step) -> bool:
+        refs, rows = self.jobs.setdefault(step.actor, ([], {}))
+        if step.action == "stage":
+            time, cells = step.number(0), cells_of(step.arguments[1:])
+            built_on = blocks.STAGED if self.rules.attach_in_purge else 0
+            place = blocks.Place(self.slice_id, 0, built_on)
+            ref, stored = blocks.encode_block(place, self._new_id(), self._columns("put", time, cells), 0)
+            await self.inner.write_blocks(stored)
+            refs.append(msgspec.structs.replace(ref, slice_start_ms=self.slice_id.start_ms))
+            rows[time] = {name: value for name, value in cells if value is not None}
+            return True
+        if step.action != "attach" or not refs:
+            return False
+        del self.jobs[step.actor]
+        entry = Entry("attach", rows=tuple((time, tuple(row.items())) for time, row in rows.items()))
+        return await self._admit(entry, Attach(encode_refs(tuple(refs))))
+
+    async def _purge(self, step: Step) -> bool:
+        if step.action == "blocks":
+            orphans = await sealing.find_orphans(self.inner, self.slice_id)
+            grace_s = GRACE_S if self.rules.grace else 0.0
+            self.orphans.append((self.clock.monotonic_s() + grace_s, orphans))
+            return True
+        if step.action in ("head", "drop") and not self.purging.busy:
+            await self.purging.begin(self._purge_due())
+        if step.action == "drop":
+            await self.purging.finish()
+            return True
+        return await self.purging.release({"head": "head", "deltas": "page"}.get(step.action, ""))
+
+    async def _purge_due(self) -> None:
+        queues = [hand.writer._sealer._purges for hand in self.hands.values() if hand.writer]
+        for queue in (*queues, self.orphans):
+            due = [each for each in queue if each[0] <= self.clock.monotonic_s()]
+            for each in due:
+                queue.remove(each)
+                await sealing.purge(cast("SeriesStore", self.store), each[1])
+
+    # -- rows ----------------------------------------------------------------------------------
+
+    def _new_id(self) -> bytes:
+        return next(self._ids).to_bytes(16, "big")
+
+    def _change(self, entry: Entry) -> Change:
+        if entry.kind == "clear":
+            return Clear(self.start_ms + 1000 * entry.start, self.start_ms + 1000 * entry.end)
+        cells = (("x", 1),) if entry.kind == "other" else entry.cells
+        return Upsert(self._columns(entry.kind, entry.start, cells))
+
+    def _columns(self, kind: str, time: int, cells: tuple[tuple[str, int | None], ...]) -> Columns:
+        columns = {
+            VARIABLES.index(name) + 1: Column(
+                np.array([value or 0], "<i8"),
+                None if value is not None else np.array([False]),
+                np.array([True]) if value is None else None,
+            )
+            for name, value in cells
+        }
+        merges = np.array([True]) if kind == "patch" else None
+        return Columns(np.array([self.start_ms + 1000 * time], "<i8"), columns, merges)
+
+    def _state(self, columns: Columns) -> State:
+        state: State = {}
+        for row, time_ms in enumerate(columns.time_ms.tolist()):
+            cells = state[(time_ms - self.start_ms) // 1000] = {}
+            for variable, column in sorted(columns.cells.items()):
+                if column.present is None or column.present[row]:
+                    cells[VARIABLES[variable - 1]] = int(cast("Any", column.values)[row])
+        return state
+
+
+def _stopped() -> asyncio.Event:
+    stop = asyncio.Event()
+    stop.set()
+    return stop
+
+
+def _pass_time() -> bool:
+    """Let reads that are under way miss their deadline: the loop's clock jumps."""
+    loop: Any = asyncio.get_running_loop()
+    if not hasattr(loop, "passed_s"):
+        loop.passed_s, machine_time = 0.0, loop.time
+        loop.time = lambda: machine_time() + loop.passed_s
+    loop.passed_s += GRACE_S
+    return True
+
+
+def _never_dropped(cache: Any, change: Change, position: int) -> Any:
+    """Carry a latest cache on as if nothing ever took a value away."""
+    if cache is None or not isinstance(change, Upsert):
+        return cache and msgspec.structs.replace(cache, position=position)
+    with mock.patch("schemas.latest._takes_away", return_value=False):
+        return _advanced(cache, change, position)
+
+
+_advanced = schemas_latest.advanced
+
+
+async def _keep_caches(stream: Any, shard: int, applied: int, cursor: int) -> None:
+    await stream.report_applied(shard, Applied(max(applied, cursor)))
