@@ -56,6 +56,7 @@ QUICK = {
     "ASPECTSTORE_SEAL_QUIET_S": "1",
     "ASPECTSTORE_TRIM_DELAY_S": "1",
     "ASPECTSTORE_JOB_WORKERS": "0",
+    "ASPECTSTORE_SHARDS": "8",
 }
 """Everything that waits minutes in production waits seconds, so that seals, purges and trims happen too."""
 
@@ -181,6 +182,10 @@ class House:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def kill(self, pid: int) -> None:
+        """Kill one process (`kill -9`)."""
+        os.kill(pid, signal.SIGKILL)
+
     def pause(self, word: str) -> list[int]:
         """Stop the processes of a part (SIGSTOP); `resume` lets them go on."""
         found = self.pids(word)
@@ -232,7 +237,11 @@ class House:
         return load_journals(sorted(self.folder.glob("journal-*")))
 
     def account(self, *, ask_receipts: bool = False) -> Account:
-        """Compare what was acknowledged with what is shown; `ask_receipts` where entries were lost on purpose."""
+        """Compare what was acknowledged with what is shown.
+
+        `ask_receipts` where entries were lost on purpose: what is reported as lost is then no loss, and
+        reads under load, which may have shown it, are not judged.
+        """
         operations, reads = self.operations()
         if ask_receipts:
             self.mark_lost(operations)
@@ -267,6 +276,11 @@ def running(house: House) -> Iterator[House]:
         for pid in house.paused:
             _signal(pid, signal.SIGCONT)
         house.service.stop()
+
+
+def say(text: object) -> None:
+    """Print seeds, schedules and accounts: pytest shows them where a test fails, and with `-s`."""
+    sys.stdout.write(f"{text}\n")
 
 
 def _signal(pid: int, number: int) -> None:

@@ -3,8 +3,6 @@
 What is lost is reported as lost: its receipt answers 410 (design 4, stream and store together).
 """
 
-import random
-from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
 
@@ -13,7 +11,7 @@ import pytest
 from bench.service import Service
 from runtime import valkey_server
 from tests.conftest import need
-from tests.faults.house import QUICK, House, running
+from tests.faults.house import QUICK, House, running, say
 from tests.faults.rollback import PowerCut
 
 EXTENTS = [pytest.param(2, id="2 cuts"), pytest.param(8, id="8 cuts", marks=pytest.mark.slow)]
@@ -38,7 +36,7 @@ def power_off(house: House, cut: PowerCut) -> None:
     house.service.kill()
     house.paused.clear()
     undone = cut.roll_back()
-    print(undone)
+    say(undone)
     house.service.start(120)
 
 
@@ -55,7 +53,7 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(cuts: int, tmp_path: Pa
                 sleep(0.5)
 
         account = house.account()
-        print(account)
+        say(account)
         assert account.clean, f"{account}\n{house.said()}"
         assert account.acknowledged > 100
 
@@ -73,7 +71,7 @@ def test_everysec_loses_what_it_says_and_reports_it(tmp_path: Path, cut: PowerCu
 
         without = house.account()
         with_receipts = house.account(ask_receipts=True)
-        print(without, with_receipts, sep="\n")
+        say(f"{without}\n{with_receipts}")
         assert without.counts["lost"] > 0, str(without)
         assert with_receipts.reported_lost > 0
         assert with_receipts.clean, f"{with_receipts}\n{house.said()}"
@@ -81,7 +79,7 @@ def test_everysec_loses_what_it_says_and_reports_it(tmp_path: Path, cut: PowerCu
 
 @pytest.mark.timeout(300)
 def test_a_store_that_does_not_sync_loses_data(tmp_path: Path, cut: PowerCut) -> None:
-    """The control of SQLite: syncs of series.db that do nothing, entries trimmed at once, the gap accepted."""
+    """The control of SQLite: syncs of series.db that do nothing, entries trimmed at once, gap accepted."""
     lying = {"ROLLBACK_LIES": "series.db", "ASPECTSTORE_TRIM_DELAY_S": "0", "ASPECTSTORE_ACCEPT_GAP": "true"}
     with running(house_of(tmp_path, cut, "always", **lying)) as house:
         with house.loaded():
@@ -90,7 +88,7 @@ def test_a_store_that_does_not_sync_loses_data(tmp_path: Path, cut: PowerCut) ->
         power_off(house, cut)
 
         account = house.account()
-        print(account)
+        say(account)
         assert account.counts["lost"] > 0, str(account)
 
 
