@@ -91,7 +91,9 @@ class CatalogIndex:
                 self._open_lines.setdefault(line, now_s)
         touched = set()
         for line, seen_s in list(self._open_lines.items()):
-            if await self._follow(line):
+            if self._version(line) >= line.version:
+                self._settle(line, now_s)
+            elif await self._follow(line):
                 touched.add(line.kind)
                 self._settle(line, now_s)
             elif now_s > seen_s + OPEN_LINE_S:
@@ -161,8 +163,6 @@ class CatalogIndex:
     async def _follow(self, line: Change) -> bool:
         """Bring the named document in; False while the announced change is not to be seen."""
         known = self._version(line)
-        if known >= line.version:
-            return True
         document = await self._catalog.get(line.tenant, line.kind, line.id)
         if self._version(line) != known:
             return False  # This door wrote it meanwhile: what was read may be older. Look again.

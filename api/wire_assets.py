@@ -80,16 +80,16 @@ class AssetLinks(msgspec.Struct):
     parent: Link | UnsetType = UNSET
 
 
-class AssetOut(msgspec.Struct, rename="camel"):
+class AssetOut(msgspec.Struct, rename="camel", kw_only=True):
     """An asset; the members from `location` to `fileAssignments` are left out with `basicFieldsOnly`."""
 
     name: str
     external_id: str | None
     description: str | None
-    location: LocationWire | UnsetType | None
-    variables: list[ValueIn] | UnsetType
-    aspects: list[AspectIn] | UnsetType
-    file_assignments: list[FileAssignmentWire] | UnsetType
+    location: LocationWire | UnsetType | None = UNSET
+    variables: list[ValueIn] | UnsetType = UNSET
+    aspects: list[AspectIn] | UnsetType = UNSET
+    file_assignments: list[FileAssignmentWire] | UnsetType = UNSET
     type_id: str
     parent_id: str
     timezone: str
@@ -102,7 +102,7 @@ class AssetOut(msgspec.Struct, rename="camel"):
     deleted: str | None
     sharing: Sharing
     etag: int
-    hierarchy_path: list[Ancestor] | UnsetType
+    hierarchy_path: list[Ancestor] | UnsetType = UNSET
     """Ancestors, root first; on single reads and writes."""
     links: AssetLinks = msgspec.field(name="_links")
 

@@ -174,6 +174,8 @@ class TokenExchange(AuthorizationServer):  # type: ignore[misc]
         """Give RFC 6749's body; a client that does not hold gets the answer of wire 7.1."""
         if body.get("error") == "invalid_client":
             return TokenAnswer(401, _error("unauthorized", "Bad credentials"))
+        if "error" in body:
+            return TokenAnswer(status, _error(body["error"], body.get("error_description") or "Refused."))
         return TokenAnswer(status, body)
 
     def validate_requested_scope(self, scope: str | None) -> None:

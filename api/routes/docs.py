@@ -26,7 +26,7 @@ def docs_routes(routes: Sequence[ControllerRouterHandler]) -> list[HTTPRouteHand
         return made
 
     return [
-        _route("/docs", "text/html; charset=utf-8", lambda: to_page(description()).encode()),
+        _route("/docs", "text/html", lambda: to_page(description()).encode()),
         _route("/docs/openapi.json", "application/json", lambda: msgspec.json.encode(description())),
         _route("/docs/openapi.yaml", "application/yaml", lambda: to_yaml(description()).encode()),
     ]
