@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import secrets
 from collections.abc import AsyncIterator
 from typing import cast
@@ -16,9 +17,10 @@ import structlog
 from litestar import Litestar
 
 from api.asgi import BODILESS, Application, Message, Receive, Scope, Send
-from api.bodies import timely
+from api.bodies import BodyWatch
 from api.errors import answer
 from api.services import Services
+from runtime import logs
 from schemas.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,10 @@ class Door:
         self.services = services
         self.inner = cast("Application", litestar)
         self._ready = False
+        self._watch = BodyWatch(services.ports.clock, services.ports.policy)
+        # Unique across doors and starts by the prefix, within one by the number: a random one costs more.
+        self._prefix = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -52,21 +58,22 @@ class Door:
     async def running(self) -> AsyncIterator[Door]:
         """Load the catalogue, follow it while the block runs, and let go at its end."""
         await self.services.load()
-        follower = asyncio.create_task(self._follow())
+        followers = [asyncio.create_task(self._follow()), asyncio.create_task(self._watch.run())]
         self._ready = True
         try:
             # The framework's own lifespan would only start its event emitter, which nothing uses.
             yield self
         finally:
             self._ready = False
-            follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await follower
+            for follower in followers:
+                follower.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
             self.services.identity.close()
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = secrets.token_hex(8)
+        request_id = f"{self._prefix}{next(self._numbers):08x}"
         scope.setdefault("state", {})["request_id"] = request_id
+        logs.request_id.set(request_id)
         started = False
 
         async def send_marked(message: Message) -> None:
@@ -76,19 +83,14 @@ class Door:
                 _mark(message, request_id)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                application = self.inner if self._ready else _not_ready
-                await application(scope, self._timely(scope, receive), send_marked)
-            except Exception as error:
-                if started:  # Half an answer is out: cutting the connection is all that is left.
-                    raise
-                await _send_error(error, request_id, scope["path"], send_marked)
-
-    def _timely(self, scope: Scope, receive: Receive) -> Receive:
-        if scope["method"] in BODILESS:
-            return receive
-        return timely(receive, self.services.ports.clock, self.services.ports.policy)
+        if scope["method"] not in BODILESS:
+            receive = self._watch.watched(receive)
+        try:
+            await (self.inner if self._ready else _not_ready)(scope, receive, send_marked)
+        except Exception as error:
+            if started:  # Half an answer is out: cutting the connection is all that is left.
+                raise
+            await _send_error(error, request_id, scope["path"], send_marked)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -116,10 +118,10 @@ class Door:
 
 
 def _mark(message: Message, request_id: str) -> None:
-    headers = list(message.get("headers", []))
-    present = {name.lower() for name, _ in headers}
-    headers.append((b"x-request-id", request_id.encode()))
-    headers.extend(pair for pair in _ALWAYS if pair[0] not in present)
+    headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+    for pair in _ALWAYS:
+        if all(name != pair[0] for name, _ in headers):
+            headers.append(pair)
     message["headers"] = headers
 
 

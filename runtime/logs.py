@@ -14,6 +14,7 @@ import re
 import sys
 import traceback
 from collections.abc import Collection, Mapping, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TextIO
@@ -28,6 +29,9 @@ if not _HAS_RICH:
     del sys.modules["rich"]
 
 from schemas.errors import ServiceError  # noqa: E402
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The request in hand, set by the door: every line written for it carries it."""
 
 TEXT_LENGTH_MAX = 2_000
 """Longer values are cut: a log is no place for what a client sends."""
@@ -92,6 +96,7 @@ class _FromLibraries(logging.Handler):
             "logger": record.name,
             "event": record.getMessage(),
             **structlog.contextvars.get_contextvars(),
+            **_of_request(),
         }
         if record.exc_info and record.exc_info[1] is not None:
             event["exception"] = describe(record.exc_info[1])
@@ -153,7 +158,12 @@ def _finish(
         event["exception"] = describe(error)
     level = "error" if method == "exception" else method
     now = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-    return (), {"time": now, "level": level, **event}
+    return (), {"time": now, "level": level, **event, **_of_request()}
+
+
+def _of_request() -> dict[str, str]:
+    number = request_id.get()
+    return {"request_id": number} if number else {}
 
 
 def _masked(value: object, hidden: Collection[str], depth: int) -> object:
