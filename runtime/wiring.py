@@ -79,6 +79,38 @@ def open_stream(settings: Settings) -> RecordStream:
     return ValkeyRecordStream(settings.stream, caps=caps)
 
 
+DURABLE = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "no-appendfsync-on-rewrite": "no",
+    "maxmemory-policy": "noeviction",
+}
+"""What a stream server must be set to so that acknowledged is on its disk (design 4, promise)."""
+
+
+async def demand_durable_stream(settings: Settings) -> None:
+    """Refuse a stream server that may forget what it acknowledged, unless `everysec` was asked for.
+
+    Raises SettingsError naming what to change. Asked by writers, which alone open shards for admission.
+    """
+    if settings.durability != "always":
+        return
+    from streams.valkey import ValkeyRecordStream  # noqa: PLC0415
+
+    stream = open_stream(settings)
+    assert isinstance(stream, ValkeyRecordStream)
+    try:
+        found = await stream.read_settings()
+    finally:
+        await stream.close()
+    wrong = {name: value for name, value in DURABLE.items() if found.get(name) != value}
+    if wrong:
+        listed = ", ".join(f"`{name} {value}`" for name, value in wrong.items())
+        raise SettingsError(
+            f"the stream server may lose what it acknowledged: set {listed} there, or start with durability everysec"
+        )
+
+
 def open_jobs(settings: Settings) -> JobQueue:
     """Name the job queue; it lives beside the stream."""
     from streams.rq_jobs import RqJobQueue  # noqa: PLC0415

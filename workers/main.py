@@ -50,6 +50,7 @@ async def write_until_told(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await wiring.demand_durable_stream(settings)
     async with wiring.opened(settings, writes_series=True) as ports:
         writer = Writer(
             ports.stream,

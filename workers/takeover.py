@@ -79,7 +79,8 @@ async def _open(
     row, state, cursor = found
     last = max(state.last_found, row.limit, cursor)
     limit = max(last, state.time_us) + LIMIT_AHEAD_US
-    following = ShardRow(row.version + 1, limit, row.incarnation + 1)
+    incarnation = max(row.incarnation, state.incarnation or 0) + 1
+    following = ShardRow(row.version + 1, limit, incarnation)
     if not await store.swap_shard(shard, row.version, following):
         return None
     await store.write_survived(shard, following.incarnation, max(state.last_found, cursor))
