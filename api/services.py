@@ -37,6 +37,7 @@ class Services:
             await self.identity.reload_keys()
         elif touched & {"tenant", "client", "user"}:
             self.identity.tokens.forget()
+        await self.identity.sweep(self.index.tenants())
 
 
 Serving: TypeAlias = NamedDependency[Services]

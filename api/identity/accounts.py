@@ -129,6 +129,14 @@ class Accounts:
         )
         return None if stored is None else f"{family.tenant}.{family.id}.{secret}"
 
+    async def sweep(self, tenant: TenantId, now_s: int) -> int:
+        """Remove the tenant's families that are past their time; gives how many there were."""
+        swept = 0
+        for document in await self._catalog.list(tenant, "token"):
+            if now_s >= msgspec.json.decode(document.body, type=Family).expires_s:
+                swept += await self._catalog.remove(tenant, "token", document.id, document.version)
+        return swept
+
     async def _revoke(self, family: Family, document: Document) -> None:
         body = msgspec.json.encode(msgspec.structs.replace(family, revoked=True))
         while await self._catalog.replace(family.tenant, "token", family.id, body, document.version) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from api.identity.accounts import Accounts
@@ -15,6 +15,9 @@ from api.identity.tokens import Identity, Tokens
 from runtime.ports import Ports
 from schemas.ids import TenantId
 
+SWEEP_S = 3_600
+"""How often refresh tokens past their time are looked for; a family lives for a day."""
+
 
 class IdentityService:
     """One for each door; `load` before use, `close` after."""
@@ -23,6 +26,7 @@ class IdentityService:
         """Take the ports and the question whether a tenant may act."""
         self._ports = ports
         self._pool = HashingPool()
+        self._swept_s = 0
         self.keys = KeyRing(ports.catalog)
         self.tokens = Tokens(self.keys, f"{ports.policy.public_url or 'aspectstore'}/oauth/token", is_active)
         self._issuer = Issuer(
@@ -56,6 +60,15 @@ class IdentityService:
         request = TokenRequest(form, authorization, address, now_s)
         exchange = TokenExchange(self._issuer, request, asyncio.get_running_loop())
         return await self._pool.run(exchange.run)
+
+    async def sweep(self, tenants: Sequence[TenantId]) -> None:
+        """Remove refresh tokens that are past their time, at most once an hour."""
+        now_s = self._ports.clock.now_ms() // 1_000
+        if now_s < self._swept_s + SWEEP_S:
+            return
+        self._swept_s = now_s
+        for tenant in tenants:
+            await self._issuer.accounts.sweep(tenant, now_s)
 
     def close(self) -> None:
         """Release the threads; twice is harmless."""

@@ -1,4 +1,4 @@
--- The catalogue in one SQLite file of its own: documents, reserved names, the change log (design 4, catalogue).
+-- The catalogue in one SQLite file of its own: documents, reserved names, the change log (design 4).
 
 CREATE TABLE documents (
     tenant TEXT NOT NULL,

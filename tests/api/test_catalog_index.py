@@ -195,7 +195,7 @@ async def test_a_change_of_a_type_reaches_its_series(clock):
 
 
 async def test_a_line_that_comes_before_its_change_is_waited_for(clock):
-    """In Cassandra a line precedes its change: the reader looks again until the change is there (design 4)."""
+    """In Cassandra a line precedes its change: the reader looks until the change is there (design 4)."""
     store = await filled(LateStore())
     index = await loaded(store, clock)
     other = "d" * 32

@@ -51,7 +51,7 @@ OPERATIONS = {
 
 
 class Live:
-    """A door on a loop of its own, with a type and an asset, so that some generated requests meet something."""
+    """A door on a loop of its own, with a type and an asset, so that some requests meet something."""
 
     def __init__(self):
         self.loop = asyncio.new_event_loop()

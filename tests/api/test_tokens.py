@@ -333,3 +333,15 @@ async def test_secrets_with_special_characters(service):
     encoded = await login(service, basic("odd", "a%2541%3A%C3%BC"), grant_type="client_credentials")
 
     assert (raw.status_code, encoded.status_code) == (200, 200)
+
+
+async def test_refresh_tokens_past_their_time_are_swept(service):
+    """Families that nobody renewed do not stay in the catalogue for ever."""
+    await board_login(service)
+    service.clock.advance(80_000_000)
+    await board_login(service)
+    service.clock.advance(10_000_000)
+
+    await service.door.services.refresh()
+
+    assert len(await service.catalog.list("acme", "token")) == 1
