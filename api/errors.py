@@ -16,7 +16,7 @@ import msgspec
 from litestar.exceptions import HTTPException
 
 from schemas import codes, errors
-from schemas.errors import Problem
+from schemas.errors import Problem, Quota
 
 HAL_PREFIX = "/api/assetmanagement/"
 JSON = "application/json"
@@ -125,6 +125,16 @@ def row_of(kind: type[BaseException]) -> Row:
     return Row(500, _GENERIC + "internalServerError")
 
 
+def quota_headers(quota: Quota) -> dict[str, str]:
+    """Name rule, limit, use and reset of a limit under which an answer stands (design 7)."""
+    return {
+        "quota-rule": quota.rule,
+        "quota-limit": str(quota.limit),
+        "quota-used": str(quota.used),
+        "quota-reset": str(quota.reset_s),
+    }
+
+
 class _Reason(NamedTuple):
     code: str
     message: str
@@ -141,6 +151,8 @@ def _of_tree(error: Exception) -> tuple[int, list[_Reason], dict[str, str]]:
     headers: dict[str, str] = {}
     if isinstance(error, errors.TooMany | errors.Unavailable):
         headers["retry-after"] = str(error.retry_after_s)
+        if isinstance(error, errors.TooMany) and error.quota is not None:
+            headers |= quota_headers(error.quota)
     elif isinstance(error, errors.OutcomeUnknown):
         headers["retry-after"] = "1"
     elif isinstance(error, errors.Unauthenticated):

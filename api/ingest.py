@@ -1,4 +1,4 @@
-"""Writing series: from a checked request to an entry that is durable, and its receipt (design 3).
+"""Writing series: from a checked request to entries that are durable, and their receipt (design 3).
 
 What may live here is the way in: split into entries, ask for admission, say what came of it.
 The bodies are checked in `schemas.records`; the order is given by the stream.
@@ -14,17 +14,24 @@ import numpy as np
 
 from api.receipts import Receipts
 from schemas.aspects import AspectType
-from schemas.changes import Change, Clear, Upsert
-from schemas.columns import Columns
-from schemas.errors import Mismatch, StreamUnavailable, TooMany, Unavailable
+from schemas.changes import Change, Upsert
+from schemas.columns import Column, Columns
+from schemas.errors import Mismatch, Quota, StreamUnavailable, TooMany, Unavailable
 from schemas.ids import SeriesId
+from schemas.limits import KB, Profile
 from schemas.receipts import Place
 from streams.entries import ENTRY_RAW_BYTES_MAX, SeriesEntry, encode_entry
-from streams.port import Admission, Admitted, Idempotency, RecordStream, Refusal
+from streams.port import Admission, Admitted, Idempotency, Rate, RecordStream, Refusal, Throttled
 from streams.shards import shard_of
 
 RETRY_AFTER_S = 2
 """A shard that waits for its proof, or for its writer, is open again after about this long."""
+
+KEYS_RETRY_AFTER_S = 60
+"""Idempotency keys live for 48 hours, so there is no hurry."""
+
+RATE_RULE = "series-rate"
+"""Names the limit of MS-23 in the headers of an answer; it counts bytes of bodies."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -34,10 +41,8 @@ class Write:
     series: SeriesId
     aspect: AspectType
     change: Change
-    key: str | None = None
-    """The client's idempotency key."""
-    payload: bytes = b""
-    """What the key stands for."""
+    idempotency: Idempotency | None = None
+    rate: Rate | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,6 +51,8 @@ class Accepted:
 
     places: list[Place]
     receipt: str
+    quota: Quota | None = None
+    """How much of the series' rate is used; None without a rate."""
 
 
 class Ingest:
@@ -59,72 +66,97 @@ class Ingest:
 
     async def append(self, write: Write) -> Accepted:
         """Append one write; returns when all of it is durable. Raises what the refusal means."""
-        return (await self.append_all([write]))[0]
-
-    async def append_all(self, writes: Sequence[Write]) -> list[Accepted]:
-        """Append several writes, admitted one by one; the first refusal is raised after all were tried."""
-        answers = await self.try_all(writes)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return [answer for answer in answers if isinstance(answer, Accepted)]
+        [answer] = await self.try_all([write])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def try_all(self, writes: Sequence[Write]) -> list[Accepted | Exception]:
         """Append several writes and give each its own outcome (multi PUT: per pair)."""
-        admissions = [self._admissions(write) for write in writes]
-        answers = iter(await self._stream.append([one for each in admissions for one in each]))
-        return [
-            self._outcome(write, [(admission, next(answers)) for admission in each])
-            for write, each in zip(writes, admissions, strict=True)
-        ]
+        admissions = [self._admission(write) for write in writes]
+        answers = await self._stream.append(admissions)
+        return [self._outcome(*each) for each in zip(admissions, answers, strict=True)]
 
-    def _admissions(self, write: Write) -> list[Admission]:
-        series = write.series
+    def _admission(self, write: Write) -> Admission:
+        series, version = write.series, write.aspect.version
+        bodies = [encode_entry(SeriesEntry(series, version, change)) for change in _split(write.change)]
         shard = shard_of(series.tenant, series.asset, self._shards)
-        return [
-            Admission(
-                shard,
-                series,
-                encode_entry(SeriesEntry(series, write.aspect.version, change)),
-                _idempotency(write, number),
-            )
-            for number, change in enumerate(_split(write.change))
-        ]
+        return Admission(shard, series, bodies[0], write.idempotency, tuple(bodies[1:]), write.rate)
 
-    def _outcome(
-        self, write: Write, answers: Sequence[tuple[Admission, Admitted | Refusal]]
-    ) -> Accepted | Exception:
-        places: list[Place] = []
-        for admission, answer in answers:
-            if isinstance(answer, Refusal):
-                return _ERRORS[answer]()
-            places.append(Place(admission.shard, answer.incarnation, answer.position))
-        return Accepted(places, self._receipts.give(write.series.tenant, places))
+    def _outcome(self, admission: Admission, answer: Admitted | Refusal | Throttled) -> Accepted | Exception:
+        if isinstance(answer, Refusal):
+            return _ERRORS[answer]()
+        quota = None if admission.rate is None else _quota(admission.rate, answer.debt_us)
+        if isinstance(answer, Throttled):
+            return _throttled(admission.rate, answer, quota)
+        places = [
+            Place(admission.shard, answer.incarnation, answer.position + number)
+            for number in range(answer.entries)
+        ]
+        return Accepted(places, self._receipts.give(admission.series.tenant, places), quota)
 
 
 def _split(change: Change) -> list[Change]:
-    """Divide rows so that no entry is above its size (design 3.2); rows keep their order."""
+    """Divide rows so that no entry is above its size (design 3.2); rows keep their order.
+
+    A single row is never divided: the byte rule keeps it small enough (MS-04).
+    """
     if not isinstance(change, Upsert) or change.columns.raw_bytes <= ENTRY_RAW_BYTES_MAX:
         return [change]
-    columns: Columns = change.columns
-    rows = max(1, ENTRY_RAW_BYTES_MAX * columns.rows // columns.raw_bytes)
-    return [
-        Upsert(columns.take(np.arange(start, min(start + rows, columns.rows))))
-        for start in range(0, columns.rows, rows)
-    ]
+    columns = change.columns
+    if columns.rows == 1:
+        return [change]
+    half = columns.rows // 2
+    first, second = (_part(columns, rows) for rows in (range(half), range(half, columns.rows)))
+    return _split(Upsert(first)) + _split(Upsert(second))
 
 
-def _idempotency(write: Write, number: int) -> Idempotency | None:
-    if write.key is None:
+def _part(columns: Columns, rows: range) -> Columns:
+    """Take some rows, without the variables of which they say nothing."""
+    part = columns.take(np.arange(rows.start, rows.stop))
+    cells = {variable: column for variable, column in part.cells.items() if _says_anything(column)}
+    return Columns(part.time_ms, cells, part.merges)
+
+
+def _says_anything(column: Column) -> bool:
+    if column.present is None or column.present.any():
+        return True
+    return column.removed is not None and bool(column.removed.any())
+
+
+def idempotency_of(series: SeriesId, key: str | None, verb: str, payload: bytes) -> Idempotency | None:
+    """Make the key under which a request has one effect; None where the client sent none (design 8.18).
+
+    A key counts for one series; `verb` and `payload` are what a repeat must have in common.
+    """
+    if key is None:
         return None
-    digest = hashlib.blake2b(write.payload, digest_size=16, salt=number.to_bytes(8, "big")).digest()
-    key = write.key if number == 0 else f"{write.key}#{number}"
-    return Idempotency(write.series.tenant, key, digest)
+    name = hashlib.blake2b(f"{series.asset}/{series.aspect}/{key}".encode(), digest_size=16).hexdigest()
+    payload_hash = hashlib.blake2b(payload, digest_size=16, person=verb.encode()).digest()
+    return Idempotency(series.tenant, name, payload_hash)
 
 
-def clear(series: SeriesId, aspect: AspectType, start_ms: int, end_ms: int) -> Write:
-    """Make the write that deletes start_ms ≤ time < end_ms."""
-    return Write(series, aspect, Clear(start_ms, end_ms))
+def rate_of(profile: Profile, cost_bytes: int) -> Rate | None:
+    """Give what a body of this size takes from the rate of its series (MS-23); None: no such limit."""
+    if profile.series_rate_bytes_per_s is None or profile.series_burst_bytes is None:
+        return None
+    return Rate(profile.series_rate_bytes_per_s, profile.series_burst_bytes, cost_bytes)
+
+
+def _quota(rate: Rate, debt_us: int) -> Quota:
+    return Quota(RATE_RULE, rate.burst_bytes, rate.bytes_of(debt_us), _seconds(debt_us))
+
+
+def _throttled(rate: Rate | None, answer: Throttled, quota: Quota | None) -> Exception:
+    assert rate is not None, "only an admission with a rate is throttled"
+    wait_s = _seconds(answer.debt_us + rate.cost_us - rate.burst_us)
+    message = f"A series takes {rate.bytes_per_s // KB} KB a second; come again after Retry-After."
+    return TooMany(message, wait_s, quota)
+
+
+def _seconds(duration_us: int) -> int:
+    """Give whole seconds, rounded up: whoever waits for so long has waited long enough."""
+    return -(-duration_us // 1_000_000)
 
 
 def _not_proved() -> Exception:
@@ -144,7 +176,8 @@ def _key_reused() -> Exception:
 
 
 def _keys_cap() -> Exception:
-    return TooMany("The tenant holds its cap of idempotency keys; send without one, or later.", 60)
+    message = "The tenant holds its cap of idempotency keys; send without one, or later."
+    return TooMany(message, KEYS_RETRY_AFTER_S)
 
 
 _ERRORS = {

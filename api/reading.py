@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from api.receipts import Receipts
 from api.tails import FreshTail, fetch_tail
-from schemas.aspects import AspectType, VariableType
-from schemas.columns import NO_QUALITY, Column, Columns, Texts
+from schemas.aspects import AspectType
+from schemas.columns import NO_QUALITY, Column, Columns, Ints, Texts
 from schemas.errors import Unavailable
 from schemas.ids import SeriesId
 from schemas.latest import Latest, LatestCell
@@ -20,6 +20,12 @@ from storage.port import SeriesStore
 from storage.reader import Wanted, read_series
 from streams.port import RecordStream
 from streams.shards import shard_of
+
+LATEST_PAGE_ROWS = 64
+"""Rows looked at in one go for the newest values: variables of one aspect mostly come together."""
+
+RETRY_AFTER_S = 2
+"""A read that waited for ten seconds in vain may come again after another turn."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -43,62 +49,70 @@ class Reading:
 
     async def rows(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
         """Read a range; `after` makes these entries a must (`Read-After`)."""
-        tail = await self._tail(series, after)
-        columns = await read_series(self._store, series, wanted, tail.changes)
-        return Rows(columns, await self._behind(series, tail))
+        tail, behind = await self._fresh(series, after)
+        return Rows(await read_series(self._store, series, wanted, tail.changes), behind)
 
     async def newest(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
         """Read the newest record of a range: one row or none, with the wanted variables only (MS-43)."""
-        tail = await self._tail(series, after)
+        tail, behind = await self._fresh(series, after)
         found = None if tail.latest is None else _newest_row(tail.latest, wanted)
-        if found is not None:
-            return Rows(found)
-        columns = await read_series(self._store, series, wanted, tail.changes)
-        return Rows(columns, await self._behind(series, tail))
+        if found is None:
+            found = await read_series(self._store, series, wanted, tail.changes)
+        return Rows(found, behind)
 
     async def latest(
         self, series: SeriesId, aspect: AspectType, wanted: Wanted, after: Sequence[Place] = ()
     ) -> Rows:
         """Read the newest value of each wanted variable, as rows of their times (MS-44, beaten: exact)."""
-        tail = await self._tail(series, after)
+        tail, behind = await self._fresh(series, after)
         assert wanted.variables is not None
         cells: dict[int, LatestCell] = {}
-        missing: list[int] = []
-        for variable in sorted(wanted.variables):
+        missing: set[int] = set()
+        for variable in wanted.variables:
             cell = _from_cache(tail.latest, variable, wanted)
             if cell is not None:
                 cells[variable] = cell
             elif tail.latest is None or not _known_absent(tail.latest, variable):
-                missing.append(variable)
-        for variable in missing:
-            one = Wanted(wanted.start_ms, wanted.end_ms, frozenset({variable}), 1, descending=True)
-            columns = await read_series(self._store, series, one, tail.changes)
-            if columns.rows:
-                cells[variable] = _cell_of(columns, variable)
-        return Rows(_rows_of(cells, aspect), await self._behind(series, tail))
+                missing.add(variable)
+        cells |= await self._from_store(series, wanted, missing, tail)
+        return Rows(_rows_of(cells, aspect), behind)
 
-    async def _tail(self, series: SeriesId, after: Sequence[Place]) -> FreshTail:
+    async def _from_store(
+        self, series: SeriesId, wanted: Wanted, missing: set[int], tail: FreshTail
+    ) -> dict[int, LatestCell]:
+        """Go back through the newest rows until each variable was met, or nothing is left."""
+        cells: dict[int, LatestCell] = {}
+        end_ms = wanted.end_ms
+        while missing:
+            page = Wanted(wanted.start_ms, end_ms, frozenset(missing), LATEST_PAGE_ROWS, descending=True)
+            columns = await read_series(self._store, series, page, tail.changes)
+            for variable, column in columns.cells.items():
+                cell = _last_cell(columns.time_ms, column)
+                if cell is not None:
+                    cells[variable] = cell
+            if columns.rows < LATEST_PAGE_ROWS:
+                break
+            missing -= cells.keys()
+            end_ms = int(columns.time_ms[0])
+        return cells
+
+    async def _fresh(self, series: SeriesId, after: Sequence[Place]) -> tuple[FreshTail, int | None]:
+        """Fetch the tail, and how far the store is where the tail cannot be had (design 4.17)."""
         shard = shard_of(series.tenant, series.asset, self._shards)
-        if after:
-            fate, reason = await self._receipts.fate(after)
-            self._receipts.demand_kept(fate, reason)
+        await self._receipts.demand_kept(after)
         tail = await fetch_tail(self._stream, shard, series)
-        here = [place for place in after if place.shard == shard]
-        elsewhere = [place for place in after if place.shard != shard]
-        waiting = [place for place in here if not tail.complete and place.position > (tail.applied or 0)]
-        if not (waiting or elsewhere):
-            return tail
-        if not await self._receipts.wait_applied([*waiting, *elsewhere]):
-            message = "What Read-After names is not readable yet."
-            raise Unavailable(message, 2)
-        return await fetch_tail(self._stream, shard, series)
-
-    async def _behind(self, series: SeriesId, tail: FreshTail) -> int | None:
         if tail.complete:
-            return None
-        if tail.applied is not None:
-            return tail.applied
-        return await self._store.read_cursor(shard_of(series.tenant, series.asset, self._shards))
+            return tail, None
+        # Entries of other shards are of other assets, and nothing that this read could show.
+        waiting = [place for place in after if place.shard == shard]
+        if waiting:
+            if not await self._receipts.wait_readable(waiting):
+                raise Unavailable("What Read-After names is not readable yet.", RETRY_AFTER_S)
+            tail = await fetch_tail(self._stream, shard, series)
+            if tail.complete:
+                return tail, None
+        # Before the store is read: what it has by then is in the answer for certain.
+        return tail, max(tail.applied or 0, await self._store.read_cursor(shard))
 
 
 def _newest_row(latest: Latest, wanted: Wanted) -> Columns | None:
@@ -127,11 +141,15 @@ def _known_absent(latest: Latest, variable: int) -> bool:
     return latest.complete and variable not in latest.cells
 
 
-def _cell_of(columns: Columns, variable: int) -> LatestCell:
-    column = columns.cells[variable]
-    value = column.values.to_list()[0] if isinstance(column.values, Texts) else column.values[0].item()
-    quality = NO_QUALITY if column.quality is None else int(column.quality[0])
-    return LatestCell(int(columns.time_ms[0]), value, quality)
+def _last_cell(time_ms: Ints, column: Column) -> LatestCell | None:
+    """Take the last value of a column; None if it has none."""
+    rows = np.arange(len(time_ms)) if column.present is None else np.flatnonzero(column.present)
+    if not len(rows):
+        return None
+    last = column.take(rows[-1:])
+    value = last.values.to_list()[0] if isinstance(last.values, Texts) else last.values[0].item()
+    quality = NO_QUALITY if last.quality is None else int(last.quality[0])
+    return LatestCell(int(time_ms[rows[-1]]), value, quality)
 
 
 def _rows_of(cells: dict[int, LatestCell], aspect: AspectType) -> Columns:
@@ -147,16 +165,3 @@ def _rows_of(cells: dict[int, LatestCell], aspect: AspectType) -> Columns:
 def _column(cell: LatestCell) -> Column:
     values = Texts.of([cell.value]) if isinstance(cell.value, str) else np.array([cell.value])
     return Column(values, quality=None if cell.quality == NO_QUALITY else np.array([cell.quality], "<i8"))
-
-
-LATEST_LEAVES_OUT = frozenset({VariableType.STRING, VariableType.BIG_STRING, VariableType.TIMESTAMP})
-"""The dialect's `latestValue` knows no strings and times (MS-44); the open profile does."""
-
-
-def latest_variables(aspect: AspectType, chosen: Iterable[int] | None, *, all_types: bool) -> frozenset[int]:
-    """Tell which variables `latestValue` answers."""
-    return frozenset(
-        variable.id
-        for variable in aspect.variables
-        if (chosen is None or variable.id in chosen) and (all_types or variable.type not in LATEST_LEAVES_OUT)
-    )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from schemas.errors import Gone, StreamUnavailable
+from schemas.errors import Gone, StreamUnavailable, Unavailable
 from schemas.ids import TenantId
 from schemas.receipts import Place, decode_receipt, encode_receipt
 from storage.port import SeriesStore
@@ -17,6 +17,9 @@ WAIT_S_MAX = 10.0
 
 LOOK_S = 0.05
 """Pause between two looks: a turn takes at least four of them."""
+
+
+LOST = "The stream server lost what the receipt names; send it again."
 
 
 class Fate(Enum):
@@ -36,6 +39,8 @@ class Receipts:
         self._stream = stream
         self._store = store
         self._key = key
+        self.wait_s = WAIT_S_MAX
+        self.look_s = LOOK_S
 
     def give(self, tenant: TenantId, places: Sequence[Place]) -> str:
         """Write the receipt of these entries."""
@@ -46,44 +51,85 @@ class Receipts:
         return decode_receipt(text, tenant, self._key)
 
     async def fate(self, places: Sequence[Place]) -> tuple[Fate, str]:
-        """Tell what became of the entries, with the reason where one was set aside."""
-        fates = [await self._fate(place) for place in places]
+        """Tell what became of the entries, with the reason where one was set aside or lost."""
+        fates = [await self._fate(shard, positions) for shard, positions in _by_shard(places).items()]
         order = list(Fate)
         return max(fates, key=lambda found: order.index(found[0]), default=(Fate.APPLIED, ""))
 
-    async def _fate(self, place: Place) -> tuple[Fate, str]:
+    async def _fate(self, shard: int, places: Sequence[Place]) -> tuple[Fate, str]:
         # Lost comes before applied: `applied` only rises, also past positions that no longer exist.
-        survived = await self._store.read_survived(place.shard)
-        if any(later > place.incarnation and place.position > upto for later, upto in survived.items()):
-            return Fate.LOST, "the stream server lost it; send it again"
-        for letter in await self._stream.dead_letters(place.shard):
-            if letter.position == place.position:
-                return Fate.DEAD_LETTERED, letter.reason
-        applied = await self._applied(place.shard)
-        return (Fate.APPLIED if place.position <= applied else Fate.PENDING), ""
+        if await self._is_lost(shard, places):
+            return Fate.LOST, LOST
+        applied = await self._applied(shard)
+        positions = {place.position for place in places}
+        # A letter is buried before its turn is stored, so an applied entry without one is really applied.
+        if min(positions) <= applied:
+            for letter in await self._stream.dead_letters(shard):
+                if letter.position in positions:
+                    return Fate.DEAD_LETTERED, letter.reason
+        return (Fate.APPLIED if max(positions) <= applied else Fate.PENDING), ""
+
+    async def _is_lost(self, shard: int, places: Sequence[Place]) -> bool:
+        survived = await self._store.read_survived(shard)
+        return any(
+            later > place.incarnation and place.position > upto
+            for later, upto in survived.items()
+            for place in places
+        )
 
     async def _applied(self, shard: int) -> int:
+        """Give the position up to which the store has everything; the store knows it for certain."""
         try:
-            return (await self._stream.read_state(shard)).applied
+            state = await self._stream.read_state(shard)
         except StreamUnavailable:
             return await self._store.read_cursor(shard)
+        # A server that was emptied or restored and is not proved yet tells of another state.
+        return state.applied if state.proved == state.run_id else await self._store.read_cursor(shard)
 
-    @staticmethod
-    def demand_kept(fate: Fate, reason: str) -> None:
-        """Raise Gone for a lost entry (410: send it again)."""
-        if fate is Fate.LOST:
-            message = f"The receipt's entry was lost: {reason}."
-            raise Gone(message)
+    async def demand_kept(self, places: Sequence[Place]) -> None:
+        """Raise Gone if one of the entries was lost (410: send it again)."""
+        for shard, each in _by_shard(places).items():
+            if await self._is_lost(shard, each):
+                raise Gone(LOST)
 
-    async def wait_applied(self, places: Sequence[Place], seconds: float = WAIT_S_MAX) -> bool:
-        """Wait until the store has the entries; False if that takes longer. Gone for a lost one."""
+    async def wait_applied(self, places: Sequence[Place]) -> bool:
+        """Wait until the store has the entries; Gone for a lost one.
+
+        False: it takes longer than `wait_s`, an entry was set aside, or the store cannot be asked. The
+        entries are durable all the same.
+        """
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self.wait_s):
                 while True:
                     fate, reason = await self.fate(places)
-                    self.demand_kept(fate, reason)
+                    if fate is Fate.LOST:
+                        raise Gone(reason)
                     if fate is not Fate.PENDING:
+                        return fate is Fate.APPLIED
+                    await asyncio.sleep(self.look_s)
+        except (TimeoutError, Unavailable):
+            return False
+
+    async def wait_readable(self, places: Sequence[Place]) -> bool:
+        """Wait until the store can show the entries, as far as it ever will; False after `wait_s`."""
+        try:
+            async with asyncio.timeout(self.wait_s):
+                while True:
+                    if await self._are_applied(places):
                         return True
-                    await asyncio.sleep(LOOK_S)
+                    await asyncio.sleep(self.look_s)
         except TimeoutError:
             return False
+
+    async def _are_applied(self, places: Sequence[Place]) -> bool:
+        for shard, each in _by_shard(places).items():
+            if max(place.position for place in each) > await self._applied(shard):
+                return False
+        return True
+
+
+def _by_shard(places: Iterable[Place]) -> dict[int, list[Place]]:
+    groups: dict[int, list[Place]] = {}
+    for place in places:
+        groups.setdefault(place.shard, []).append(place)
+    return groups

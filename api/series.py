@@ -15,17 +15,17 @@ import msgspec
 import numpy as np
 
 from api.catalog_index import CatalogIndex
-from api.errors import row_of
+from api.errors import quota_headers, row_of
 from api.identity.tokens import Identity
-from api.ingest import Accepted, Ingest, Write, clear
+from api.ingest import Accepted, Ingest, Write, idempotency_of, rate_of
 from api.reading import Reading, Rows
 from api.receipts import Fate, Receipts
 from runtime.ports import Ports
 from schemas import codes
 from schemas.aspects import AspectType
-from schemas.changes import Upsert
+from schemas.changes import Clear, Upsert
 from schemas.columns import Columns
-from schemas.errors import Invalid, Problem, ServiceError
+from schemas.errors import Gone, Invalid, Problem, ServiceError, TooMany, Unavailable
 from schemas.ids import CORE, SeriesId, TenantId
 from schemas.limits import Profile
 from schemas.queries import ReadKind, SeriesQuery, next_page, parse_delete_range, parse_series_query
@@ -111,14 +111,14 @@ class SeriesService:
     ) -> Answered:
         """PUT or PATCH records of one series: all of them or none (design 8.19)."""
         series, aspect = self._index.series_of(caller.tenant, *place)
-        columns, problems = validate_records(
-            aspect, body, now_ms=self._ports.clock.now_ms(), profile=self._profile(caller.tenant), mode=mode
-        )
+        profile = self._profile(caller.tenant)
+        now_ms = self._ports.clock.now_ms()
+        columns, problems = validate_records(aspect, body, now_ms=now_ms, profile=profile, mode=mode)
         if columns is None:
             raise Invalid(problems)
-        return await self._append(
-            Write(series, aspect, Upsert(columns), options.idempotency_key, body), options
-        )
+        once = idempotency_of(series, options.idempotency_key, mode.value, body)
+        write = Write(series, aspect, Upsert(columns), once, rate_of(profile, len(body)))
+        return await self._append(write, options)
 
     async def delete(
         self, caller: Identity, place: tuple[str, str], parameters: Mapping[str, str], options: WriteOptions
@@ -128,11 +128,14 @@ class SeriesService:
         found, problems = parse_delete_range(parameters, profile=self._profile(caller.tenant))
         if found is None:
             raise Invalid(problems)
-        return await self._append(clear(series, aspect, found.start_ms, found.end_ms), options)
+        once = idempotency_of(series, options.idempotency_key, "DELETE", b"%d %d" % found)
+        return await self._append(Write(series, aspect, Clear(*found), once), options)
 
     async def _append(self, write: Write, options: WriteOptions) -> Answered:
         accepted = await self.ingest.append(write)
         headers = {"write-receipt": accepted.receipt}
+        if accepted.quota is not None:
+            headers |= quota_headers(accepted.quota)
         if options.wait_applied:
             applied = await self.receipts.wait_applied(accepted.places)
             headers["write-applied"] = str(applied).lower()
@@ -147,10 +150,9 @@ class SeriesService:
         writes = [found for found in checked if isinstance(found, Write)]
         outcomes = iter(await self.ingest.try_all(writes))
         answers = [next(outcomes) if isinstance(found, Write) else found for found in checked]
-        receipts = [found.receipt if isinstance(found, Accepted) else "-" for found in answers]
-        headers = {"write-receipt": ",".join(receipts)}
-        if options.wait_applied:
-            places = [place for found in answers if isinstance(found, Accepted) for place in found.places]
+        headers = _set_headers(answers)
+        places = [place for found in answers if isinstance(found, Accepted) for place in found.places]
+        if options.wait_applied and places:
             headers["write-applied"] = str(await self.receipts.wait_applied(places)).lower()
         errors = [
             error
@@ -164,22 +166,20 @@ class SeriesService:
         return Answered(202, headers, msgspec.json.encode(PairErrors(errors)))
 
     def _checked(self, caller: Identity, number: int, pair: Pair, options: WriteOptions) -> Write | Exception:
+        profile = self._profile(caller.tenant)
         try:
             series, aspect = self._index.series_of(caller.tenant, pair.asset, pair.aspect_name)
             columns, problems = validate_records(
-                aspect,
-                pair.data,
-                now_ms=self._ports.clock.now_ms(),
-                profile=self._profile(caller.tenant),
-                mode=WriteMode.REPLACE,
-                at=pair.at,
+                aspect, pair.data, now_ms=self._ports.clock.now_ms(), profile=profile, at=pair.at
             )
         except ServiceError as refused:
             return refused
         if columns is None:
             return Invalid(problems)
-        key = options.idempotency_key and f"{options.idempotency_key}.{number}"
-        return Write(series, aspect, Upsert(columns), key, pair.data)
+        # A client's key has no tab in it, so the keys of pairs are nobody else's.
+        key = options.idempotency_key and f"{options.idempotency_key}\t{number}"
+        once = idempotency_of(series, key, WriteMode.REPLACE.value, pair.data)
+        return Write(series, aspect, Upsert(columns), once, rate_of(profile, len(pair.data)))
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -231,7 +231,8 @@ class SeriesService:
         """Name the next page; relative unless the installation knows its address (wire 1.5)."""
         asset, aspect = place
         origin = self._ports.policy.public_url.rstrip("/")
-        return f'<{origin}{PATH}/{asset}/{quote(aspect)}?{urlencode(parameters)}>; rel="next"'
+        query = urlencode(parameters, quote_via=quote)
+        return f'<{origin}{PATH}/{asset}/{quote(aspect)}?{query}>; rel="next"'
 
     # -- receipts ------------------------------------------------------------------------------
 
@@ -241,8 +242,11 @@ class SeriesService:
         return [place for part in texts if part != "-" for place in self.receipts.read(tenant, part)]
 
     async def fate(self, caller: Identity, receipt: str) -> tuple[Fate, str]:
-        """Tell what became of a write."""
-        return await self.receipts.fate(self.places(caller.tenant, receipt))
+        """Tell what became of a write, with the reason where it was set aside; Gone for a lost one."""
+        fate, reason = await self.receipts.fate(self.places(caller.tenant, receipt))
+        if fate is Fate.LOST:
+            raise Gone(reason)
+        return fate, reason
 
     def _profile(self, tenant: TenantId) -> Profile:
         return self._index.profile_of(tenant)
@@ -279,6 +283,19 @@ def _rendered(
     if rows.behind is not None:
         headers["read-position"] = str(rows.behind)
     return Answered(200, headers, render_records(columns, aspect, query.parts))
+
+
+def _set_headers(answers: Sequence[Accepted | Exception]) -> dict[str, str]:
+    """Give a receipt for each pair in body order, and the limit that is nearest to its end."""
+    receipts = [found.receipt if isinstance(found, Accepted) else "-" for found in answers]
+    headers = {"write-receipt": ",".join(receipts)}
+    quotas = [found.quota for found in answers if isinstance(found, Accepted | TooMany) and found.quota]
+    if quotas:
+        headers |= quota_headers(max(quotas, key=lambda quota: quota.used))
+    waits = [found.retry_after_s for found in answers if isinstance(found, TooMany | Unavailable)]
+    if waits:
+        headers["retry-after"] = str(max(waits))
+    return headers
 
 
 def _pair_errors(pair: Pair, error: Exception, logref: str) -> list[PairError]:

@@ -37,6 +37,17 @@ class Problem(NamedTuple):
     message: str
 
 
+class Quota(NamedTuple):
+    """How far a limit is used up, as every answer under it says (design 7)."""
+
+    rule: str
+    limit: int
+    """In the unit of the rule."""
+    used: int
+    reset_s: int
+    """Seconds after which nothing is used any more, if nothing more comes."""
+
+
 class ServiceError(Exception):
     """The root: anything the service says about itself or its caller."""
 
@@ -111,10 +122,11 @@ class Mismatch(Refused):
 class TooMany(Refused):
     """A rate, quota or backlog limit; `retry_after_s` says when to come again."""
 
-    def __init__(self, message: str, retry_after_s: int = 1) -> None:
-        """Keep the seconds after which a repeat can succeed."""
+    def __init__(self, message: str, retry_after_s: int = 1, quota: Quota | None = None) -> None:
+        """Keep the seconds after which a repeat can succeed, and the limit where it has numbers."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.quota = quota
 
 
 class Unavailable(ServiceError):

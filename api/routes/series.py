@@ -224,12 +224,12 @@ async def delete_series(
     from_: From = None,
     to: To = None,
     wait: Wait = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response[None]:
     """Delete the records of (from, to]; both are required (MS-50)."""
     parameters = _parameters(from_=from_, to=to)
-    return _empty(
-        await services.series.delete(request.user, (asset, aspect), parameters, _options(wait, None))
-    )
+    options = _options(wait, idempotency_key)
+    return _empty(await services.series.delete(request.user, (asset, aspect), parameters, options))
 
 
 class ReceiptState(msgspec.Struct):
@@ -250,7 +250,6 @@ class ReceiptState(msgspec.Struct):
 async def get_receipt(request: Caller, services: Serving, receipt: ReceiptInPath) -> ReceiptState:
     """Tell what became of a write, by its `Write-Receipt` (design 8.17); 410 for a lost one."""
     fate, reason = await services.series.fate(request.user, receipt)
-    services.series.receipts.demand_kept(fate, reason)
     return ReceiptState(fate, reason)
 
 
