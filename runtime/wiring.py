@@ -107,7 +107,7 @@ async def demand_durable_stream(settings: Settings) -> None:
     if wrong:
         listed = ", ".join(f"`{name} {value}`" for name, value in wrong.items())
         raise SettingsError(
-            f"the stream server may lose what it acknowledged: set {listed} there, or start with durability everysec"
+            f"the stream server may lose what it acknowledged: set {listed} there, or ask for `everysec`"
         )
 
 
