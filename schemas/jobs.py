@@ -17,11 +17,19 @@ POSITIONS_MAX = 10_000
 
 
 class ReplayDeadLetters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Append dead letters of one shard anew and discard each that was admitted (design 4)."""
+    """Append dead letters anew and settle each that was admitted (design 4)."""
 
-    shard: Annotated[int, msgspec.Meta(ge=0)]
+    shard: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """None: every shard."""
     positions: Annotated[tuple[int, ...], msgspec.Meta(max_length=POSITIONS_MAX)] = ()
-    """Which; none named: all that the shard holds when the job begins."""
+    """Which of the shard; none named: all that there are when the job begins."""
+    tenant: str | None = None
+    """Only letters of this tenant; None: all, also those of which nobody knows whose they are."""
+
+    def __post_init__(self) -> None:
+        """Refuse positions without their shard: each shard counts for itself."""
+        if self.positions and self.shard is None:
+            raise ValueError("positions need a shard")
 
 
 ARGUMENTS: Final[dict[str, type[msgspec.Struct]]] = {REPLAY_DEAD_LETTERS: ReplayDeadLetters}

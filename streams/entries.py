@@ -19,12 +19,15 @@ from functools import lru_cache
 from schemas.changes import Attach, Change, Clear, Upsert
 from schemas.column_codec import decode_columns, encode_columns
 from schemas.errors import Corrupt
-from schemas.ids import AspectId, AssetId, SeriesId, TenantId
+from schemas.ids import AspectId, AssetId, SeriesId, TenantId, is_tenant_id
 
 VERSION = 1
 
 ENTRY_RAW_BYTES_MAX = 1024 * 1024
 """One entry's raw columns: large enough for a full PUT, small enough to fold and store in one piece."""
+
+ENTRY_BYTES_MAX = 12 * 1024 * 1024
+"""No entry of a door is larger, however unevenly rows of long texts divide; its delta fits a mutation."""
 
 SERIES_BYTES = 32
 """Asset and aspect id, 16 bytes each; they stand at bytes 16 to 48 of every entry."""
@@ -100,6 +103,9 @@ def decode_entry(body: bytes) -> SeriesEntry:
 
 def open_entry(body: bytes) -> OpenedEntry:
     """Check an entry and read its key, but not its content; Corrupt if that does not hold."""
+    if len(body) > ENTRY_BYTES_MAX:
+        message = f"an entry of {len(body)} bytes is over the {ENTRY_BYTES_MAX} that the store takes"
+        raise Corrupt(message)
     try:
         version, kind, tenant_bytes, checksum = _PREFIX.unpack_from(body)
         rest = memoryview(body)[_PREFIX.size :]
@@ -113,6 +119,22 @@ def open_entry(body: bytes) -> OpenedEntry:
     except (struct.error, ValueError) as broken:
         message = f"an entry of {len(body)} bytes does not decode: {broken}"
         raise Corrupt(message) from broken
+
+
+def series_of(body: bytes) -> SeriesId | None:
+    """Tell whose entry this says to be, whether or not the rest of it holds; None if nothing can be read.
+
+    The opening of a body is enough (`streams.port.OPENING_BYTES`).
+    """
+    start = _PREFIX.size + _KEY.size
+    end = start + SERIES_BYTES + (body[2] if len(body) > start else 0)
+    if len(body) < end:
+        return None
+    try:
+        series = _series(body[start:end])
+    except ValueError:
+        return None
+    return series if is_tenant_id(series.tenant) else None
 
 
 @lru_cache(maxsize=SERIES_REMEMBERED)

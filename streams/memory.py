@@ -31,8 +31,10 @@ from streams.port import (
     JobQueue,
     JobState,
     JobStatus,
+    Letterhead,
     RecordStream,
     Refusal,
+    Settled,
     ShardState,
     Tail,
     Throttled,
@@ -51,6 +53,7 @@ class MemoryRecordStream(RecordStream):
         self._closed = False
         self._shards: dict[int, Shard] = {}
         self._writers: dict[str, int] = {}
+        self._figures: dict[str, tuple[int, bytes]] = {}
         self._arrival = asyncio.Event()
 
     # -- what happens to servers ---------------------------------------------------------------
@@ -72,6 +75,7 @@ class MemoryRecordStream(RecordStream):
         """Lose everything but the process (FLUSHALL)."""
         self._shards.clear()
         self._writers.clear()
+        self._figures.clear()
 
     def save(self) -> dict[int, Shard]:
         """Copy everything, for `restore`."""
@@ -283,15 +287,42 @@ class MemoryRecordStream(RecordStream):
 
     async def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter; the same (shard, position) twice is one."""
-        self.shard(letter.shard).dead.setdefault(letter.position, letter)
+        held = self.shard(letter.shard)
+        if letter.position not in held.settled:
+            held.dead.setdefault(letter.position, letter)
 
-    async def dead_letters(self, shard: int) -> list[DeadLetter]:
+    async def dead_letters(self, shard: int) -> list[Letterhead]:
         """List the dead letters of a shard, ascending."""
-        return [letter for _, letter in sorted(self.shard(shard).dead.items())]
+        return [letter.head for _, letter in sorted(self.shard(shard).dead.items())]
 
-    async def discard(self, shard: int, position: int) -> bool:
-        """Forget a dead letter; False if there is none."""
-        return self.shard(shard).dead.pop(position, None) is not None
+    async def read_letter(self, shard: int, position: int) -> DeadLetter | None:
+        """Read a dead letter with its body."""
+        return self.shard(shard).dead.get(position)
+
+    async def find_letter(self, shard: int, position: int) -> Letterhead | Settled | None:
+        """Tell whether an entry is, or was, a dead letter."""
+        held = self.shard(shard)
+        letter = held.dead.get(position)
+        return held.settled.get(position) if letter is None else letter.head
+
+    async def settle(self, shard: int, position: int, settled: Settled) -> bool:
+        """Forget a dead letter and remember what became of it; False if there is none."""
+        held = self.shard(shard)
+        if held.dead.pop(position, None) is None:
+            return False
+        held.settled[position] = settled
+        return True
+
+    async def publish(self, name: str, figures: bytes, ttl_ms: int) -> None:
+        """Let every door see what a process counts, for `ttl_ms`."""
+        self.shard(0)
+        self._figures[name] = (self._time_us() + ttl_ms * 1000, figures)
+
+    async def published(self) -> dict[str, bytes]:
+        """Give what living processes have published, by their names."""
+        self.shard(0)
+        now_us = self._time_us()
+        return {name: figures for name, (until_us, figures) in self._figures.items() if until_us > now_us}
 
     async def close(self) -> None:
         """Answer no more; twice is harmless."""

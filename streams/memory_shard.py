@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from schemas.ids import SeriesId
-from streams.port import Admission, Admitted, DeadLetter, Entry
+from streams.port import Admission, Admitted, DeadLetter, Entry, Settled
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class Shard:
     keys: dict[tuple[str, str], Remembered] = field(default_factory=dict)
     lease: tuple[str, int] | None = None
     dead: dict[int, DeadLetter] = field(default_factory=dict)
+    settled: dict[int, Settled] = field(default_factory=dict)
     full_us: dict[SeriesId, int] = field(default_factory=dict)
     """When the bucket of a series is full again."""
     backlog_bytes: int = 0

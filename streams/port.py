@@ -172,6 +172,38 @@ class DeadLetter:
     reason: str
     body: bytes
 
+    @property
+    def head(self) -> Letterhead:
+        """Give what a list shows of it."""
+        opening = self.body[:OPENING_BYTES]
+        return Letterhead(self.shard, self.position, self.reason, opening, len(self.body))
+
+
+OPENING_BYTES = 64
+"""Of a dead letter's body, in lists: an entry's header is no longer (`streams.entries`)."""
+
+
+@dataclass(slots=True, frozen=True)
+class Letterhead:
+    """A dead letter without its body."""
+
+    shard: int
+    position: int
+    reason: str
+    opening: bytes
+    """The first OPENING_BYTES of the body."""
+    bytes_count: int
+    """Of the whole body."""
+
+
+@dataclass(slots=True, frozen=True)
+class Settled:
+    """What became of a dead letter that is there no more; remembered for a month or more."""
+
+    incarnation: int = 0
+    position: int = 0
+    """Where its replay was appended, in the same shard; 0: nowhere, it was discarded."""
+
 
 @dataclass(slots=True, frozen=True)
 class Caps:
@@ -277,12 +309,31 @@ class RecordStream(ABC):
         """Keep a dead letter; the same (shard, position) twice is one."""
 
     @abstractmethod
-    async def dead_letters(self, shard: int) -> list[DeadLetter]:
+    async def dead_letters(self, shard: int) -> list[Letterhead]:
         """List the dead letters of a shard, ascending."""
 
     @abstractmethod
-    async def discard(self, shard: int, position: int) -> bool:
-        """Forget a dead letter; False if there is none."""
+    async def read_letter(self, shard: int, position: int) -> DeadLetter | None:
+        """Read a dead letter with its body; None if there is none."""
+
+    @abstractmethod
+    async def find_letter(self, shard: int, position: int) -> Letterhead | Settled | None:
+        """Tell whether an entry is, or was, a dead letter; None if it never was, or long ago."""
+
+    @abstractmethod
+    async def settle(self, shard: int, position: int, settled: Settled) -> bool:
+        """Forget a dead letter and remember what became of it, in one step; False if there is none.
+
+        A settled letter is not buried again, by a writer that comes upon the entry once more.
+        """
+
+    @abstractmethod
+    async def publish(self, name: str, figures: bytes, ttl_ms: int) -> None:
+        """Let every door see what a process counts, for `ttl_ms`; a later call takes the place of this."""
+
+    @abstractmethod
+    async def published(self) -> dict[str, bytes]:
+        """Give what living processes have published, by their names."""
 
     @abstractmethod
     async def close(self) -> None:

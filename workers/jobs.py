@@ -6,6 +6,7 @@ A job is a function of its arguments (`schemas.jobs`) and may run twice: whateve
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -17,7 +18,16 @@ from runtime.settings import Settings
 from schemas.errors import Corrupt
 from schemas.jobs import REPLAY_DEAD_LETTERS, ReplayDeadLetters
 from streams.entries import decode_entry
-from streams.port import Admission, Admitted, DeadLetter, JobFunction, RecordStream
+from streams.letters import series_of_letter
+from streams.port import (
+    Admission,
+    Admitted,
+    Idempotency,
+    JobFunction,
+    Letterhead,
+    RecordStream,
+    Settled,
+)
 
 log = structlog.get_logger("jobs")
 
@@ -46,38 +56,49 @@ def _replay(settings: Settings, told: ReplayDeadLetters) -> object:
     async def act() -> dict[str, int]:
         stream = wiring.open_stream(settings)
         try:
-            return await replay_dead_letters(stream, told)
+            return await replay_dead_letters(stream, told, settings.shards)
         finally:
             await stream.close()
 
     return asyncio.run(act())
 
 
-async def replay_dead_letters(stream: RecordStream, told: ReplayDeadLetters) -> dict[str, int]:
-    """Append dead letters anew and discard each that was admitted; gives what became of them (design 4).
+async def replay_dead_letters(stream: RecordStream, told: ReplayDeadLetters, shards: int) -> dict[str, int]:
+    """Append dead letters anew and settle each that was admitted; gives what became of them (design 4).
 
     A replay is a new append: it takes effect now, after everything that came since. A letter that still
-    does not decode, or is refused, stays. Run twice, it may append a letter twice, which changes nothing
-    but the place of its effect in the order.
+    does not decode, or is refused, stays. Run twice, a letter is appended once all the same, unless more
+    than the 48 hours of an idempotency key lie between.
     """
-    letters = [
-        letter
-        for letter in await stream.dead_letters(told.shard)
-        if not told.positions or letter.position in told.positions
-    ]
-    replayed = 0
-    for letter in letters:
-        if await _replayed(stream, letter):
-            await stream.discard(letter.shard, letter.position)
-            replayed += 1
-    log.info("dead_letters_replayed", shard=told.shard, replayed=replayed, kept=len(letters) - replayed)
-    return {"replayed": replayed, "kept": len(letters) - replayed}
+    replayed = kept = 0
+    for shard in range(shards) if told.shard is None else (told.shard,):
+        for head in await stream.dead_letters(shard):
+            if told.positions and head.position not in told.positions:
+                continue
+            series = series_of_letter(head, shards)
+            if told.tenant is not None and (series is None or series.tenant != told.tenant):
+                continue
+            if series is not None and await _replayed(stream, head):
+                replayed += 1
+            else:
+                kept += 1
+    log.info("dead_letters_replayed", shard=told.shard, tenant=told.tenant, replayed=replayed, kept=kept)
+    return {"replayed": replayed, "kept": kept}
 
 
-async def _replayed(stream: RecordStream, letter: DeadLetter) -> bool:
+async def _replayed(stream: RecordStream, head: Letterhead) -> bool:
+    letter = await stream.read_letter(head.shard, head.position)
+    if letter is None:
+        return False
     try:
         series = decode_entry(letter.body).series
     except Corrupt:
         return False
-    [answer] = await stream.append([Admission(letter.shard, series, letter.body)])
-    return isinstance(answer, Admitted)
+    # No client can send this key: theirs are printable.
+    key = f"\0replay {letter.shard} {letter.position}"
+    once = Idempotency(series.tenant, key, hashlib.blake2b(letter.body, digest_size=16).digest())
+    [answer] = await stream.append([Admission(letter.shard, series, letter.body, once)])
+    if not isinstance(answer, Admitted):
+        log.warning("dead_letter_refused", shard=letter.shard, position=letter.position, answer=str(answer))
+        return False
+    return await stream.settle(letter.shard, letter.position, Settled(answer.incarnation, answer.position))

@@ -7,6 +7,7 @@ judged by what a back door finds, not only by their own answers.
 from streams.testing.admission import AdmissionContract
 from streams.testing.faults import FaultContract
 from streams.testing.jobs import JobQueueContract
+from streams.testing.letters import LetterContract
 from streams.testing.marks import MarkContract
 from streams.testing.requests import RequestContract
 from streams.testing.setting import CAPS, BackDoor
@@ -15,7 +16,9 @@ from streams.testing.tails import TailContract
 __all__ = ["CAPS", "BackDoor", "JobQueueContract", "RecordStreamContract"]
 
 
-class RecordStreamContract(AdmissionContract, RequestContract, MarkContract, TailContract, FaultContract):
+class RecordStreamContract(
+    AdmissionContract, RequestContract, MarkContract, LetterContract, TailContract, FaultContract
+):
     """Everything that a `RecordStream` promises.
 
     Fixtures to give: `stream` (an empty, unproved one with `CAPS`) and `door` (its `BackDoor`).

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from schemas.errors import StreamUnavailable
-from streams.port import Admitted, Applied, DeadLetter, RecordStream
+from streams.port import Admitted, Applied, DeadLetter, RecordStream, Settled
 from streams.testing.setting import FAR, SHARD, BackDoor, admission, append, prove, series
 
 Answer = TypeVar("Answer")
@@ -33,7 +33,11 @@ CALLS: dict[str, Call] = {
     "leave": lambda stream: stream.leave("one"),
     "bury": lambda stream: stream.bury(DeadLetter(SHARD, 1, "", b"")),
     "dead_letters": lambda stream: stream.dead_letters(SHARD),
-    "discard": lambda stream: stream.discard(SHARD, 1),
+    "read_letter": lambda stream: stream.read_letter(SHARD, 1),
+    "find_letter": lambda stream: stream.find_letter(SHARD, 1),
+    "settle": lambda stream: stream.settle(SHARD, 1, Settled()),
+    "publish": lambda stream: stream.publish("one", b"{}", 10),
+    "published": lambda stream: stream.published(),
 }
 """Every method of the port."""
 

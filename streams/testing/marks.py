@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from streams.port import Admitted, Applied, DeadLetter, Entry, RecordStream, Refusal
+from streams.port import Admitted, Applied, Entry, RecordStream, Refusal
 from streams.testing.setting import FAR, OTHER_SHARD, SHARD, BackDoor, admission, append, prove, refused
 
 TRIES_MAX = 2_000
@@ -253,17 +253,3 @@ class MarkContract:
             await asyncio.sleep(0.001)
 
         assert ["two"] == names
-
-    async def test_dead_letters_are_kept_listed_and_discarded(self, stream: RecordStream) -> None:
-        """A letter is kept once, whole and in order, until it is discarded (R14)."""
-        late = DeadLetter(SHARD, 2_000_000_000_000_000, "no such aspect ☃", bytes(range(256)))
-        early = DeadLetter(SHARD, 900, "checksum", b"")
-        await stream.bury(late)
-        await stream.bury(early)
-        await stream.bury(DeadLetter(SHARD, 900, "again", b"again"))
-
-        assert [early, late] == await stream.dead_letters(SHARD)
-        assert [] == await stream.dead_letters(OTHER_SHARD)
-        assert await stream.discard(SHARD, 900)
-        assert not await stream.discard(SHARD, 900)
-        assert [late] == await stream.dead_letters(SHARD)

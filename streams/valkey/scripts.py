@@ -49,6 +49,9 @@ ACQUIRE_LEASE = Script.named("acquire_lease")
 RELEASE_LEASE = Script.named("release_lease")
 JOIN = Script.named("join")
 BURY = Script.named("bury")
+SETTLE = Script.named("settle")
+PUBLISH = Script.named("publish")
+READ_PUBLISHED = Script.named("read_published")
 
 ALL = (
     ADMIT,
@@ -63,11 +66,17 @@ ALL = (
     RELEASE_LEASE,
     JOIN,
     BURY,
+    SETTLE,
+    PUBLISH,
+    READ_PUBLISHED,
 )
 
 
 WRITERS = "writers"
 """Sorted set: writer → end of its time, in ms of the server's clock."""
+
+FIGURES = ("{figures}:texts", "{figures}:ends")
+"""What processes count, and until when that is shown."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -92,6 +101,10 @@ class ShardKeys:
     """Sorted set: series → newest position, of those above `applied`."""
     latest: str
     dead: str
+    """Hash: position → head of a dead letter."""
+    dead_bodies: str
+    settled: str
+    """Hash: position → what became of a dead letter."""
     lease: str
 
     @property
@@ -107,6 +120,11 @@ class ShardKeys:
             self.done,
             self.tail,
         )
+
+    @property
+    def letters(self) -> tuple[str, str, str]:
+        """The keys of `bury.lua` and `settle.lua`."""
+        return self.dead, self.dead_bodies, self.settled
 
 
 @cache

@@ -22,8 +22,10 @@ from streams.port import (
     Caps,
     DeadLetter,
     Entry,
+    Letterhead,
     RecordStream,
     Refusal,
+    Settled,
     ShardState,
     Tail,
     Throttled,
@@ -44,6 +46,9 @@ TRIM_PIECE_ENTRIES = 2_000
 
 DURABILITY_SETTINGS = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy")
 """`yes`, `always`, `no` and `noeviction` keep the promise of design 4."""
+
+SETTLED_TTL_MS = 30 * 86_400_000
+"""How long it is remembered, after the last one, what became of a shard's dead letters."""
 
 _ENTRY_MARK_MAX = 2**64 - 1
 """The highest sequence part of a stream id: all entries of a position are at or below it."""
@@ -239,24 +244,58 @@ class ValkeyRecordStream(RecordStream):
 
     async def bury(self, letter: DeadLetter) -> None:
         """Keep a dead letter; the same (shard, position) twice is one."""
-        content = msgspec.msgpack.encode((letter.reason, letter.body))
-        await self._ask(scripts.BURY.call((keys_of(letter.shard).dead,), letter.position, content))
+        head = letter.head
+        content = msgspec.msgpack.encode((head.reason, head.opening, head.bytes_count))
+        keys = keys_of(letter.shard).letters
+        await self._ask(scripts.BURY.call(keys, letter.position, content, letter.body))
 
-    async def dead_letters(self, shard: int) -> list[DeadLetter]:
+    async def dead_letters(self, shard: int) -> list[Letterhead]:
         """List the dead letters of a shard, ascending."""
         [reply] = await self._ask(pack("HGETALL", keys_of(shard).dead))
         words = iter(cast("list[bytes]", reply))
-        return sorted(
-            (
-                DeadLetter(shard, int(position), *_letter.decode(content))
-                for position, content in zip(words, words, strict=True)
-            ),
-            key=lambda letter: letter.position,
-        )
+        found = [
+            Letterhead(shard, int(position), *_head.decode(content))
+            for position, content in zip(words, words, strict=True)
+        ]
+        return sorted(found, key=lambda head: head.position)
 
-    async def discard(self, shard: int, position: int) -> bool:
-        """Forget a dead letter; False if there is none."""
-        return await self._ask(pack("HDEL", keys_of(shard).dead, position)) == [1]
+    async def read_letter(self, shard: int, position: int) -> DeadLetter | None:
+        """Read a dead letter with its body."""
+        keys = keys_of(shard)
+        content, body = cast(
+            "list[bytes | None]",
+            await self._ask(pack("HGET", keys.dead, position), pack("HGET", keys.dead_bodies, position)),
+        )
+        if content is None or body is None:
+            return None
+        return DeadLetter(shard, position, _head.decode(content)[0], body)
+
+    async def find_letter(self, shard: int, position: int) -> Letterhead | Settled | None:
+        """Tell whether an entry is, or was, a dead letter."""
+        keys = keys_of(shard)
+        head, settled = cast(
+            "list[bytes | None]",
+            await self._ask(pack("HGET", keys.dead, position), pack("HGET", keys.settled, position)),
+        )
+        if head is not None:
+            return Letterhead(shard, position, *_head.decode(head))
+        return None if settled is None else Settled(*_settled.decode(settled))
+
+    async def settle(self, shard: int, position: int, settled: Settled) -> bool:
+        """Forget a dead letter and remember what became of it; False if there is none."""
+        content = msgspec.msgpack.encode((settled.incarnation, settled.position))
+        command = scripts.SETTLE.call(keys_of(shard).letters, position, content, SETTLED_TTL_MS)
+        return await self._ask(command) == [1]
+
+    async def publish(self, name: str, figures: bytes, ttl_ms: int) -> None:
+        """Let every door see what a process counts, for `ttl_ms`."""
+        await self._ask(scripts.PUBLISH.call(scripts.FIGURES, name, figures, ttl_ms))
+
+    async def published(self) -> dict[str, bytes]:
+        """Give what living processes have published, by their names."""
+        [reply] = await self._ask(scripts.READ_PUBLISHED.call(scripts.FIGURES))
+        words = iter(cast("list[bytes]", reply))
+        return {name.decode(): figures for name, figures in zip(words, words, strict=True)}
 
     async def read_settings(self) -> dict[str, str]:
         """Read what decides whether an acknowledgement is durable and an entry may be evicted.
@@ -287,7 +326,8 @@ class ValkeyRecordStream(RecordStream):
             raise StreamUnavailable("this stream was closed")
 
 
-_letter = msgspec.msgpack.Decoder(tuple[str, bytes])
+_head = msgspec.msgpack.Decoder(tuple[str, bytes, int])
+_settled = msgspec.msgpack.Decoder(tuple[int, int])
 
 
 def _answer(reply: Reply) -> Admitted | Refusal | Throttled:
