@@ -33,7 +33,8 @@ async def run_on(engine: Engine, program: Iterable[Step]) -> str | None:
         for step in program:
             await engine.step(step)
         for step in parse(SETTLE):
-            repeats = engine.admitted if "{writes}" in step.arguments else 1
+            # A clear is a delta in each slice that it touches.
+            repeats = 2 * engine.admitted if "{writes}" in step.arguments else 1
             for _ in range(repeats):
                 await engine.step(step)
         await engine.settled()

@@ -5,7 +5,9 @@ Shares no code with the simulator or with the storage functions, so that neither
 
 from __future__ import annotations
 
-from tests.model.program import Entry
+from collections.abc import Sequence
+
+from tests.model.program import TIMES, Entry
 
 Row = dict[str, int]
 State = dict[int, Row]
@@ -42,12 +44,20 @@ def latest_of(state: State) -> Latest:
     return {name: (time, value) for time in sorted(state) for name, value in state[time].items()}
 
 
+def _part(state: State, times: Sequence[int]) -> State:
+    return {time: row for time, row in state.items() if time in times}
+
+
 class Judge:
     """Knows every admitted entry and the serial state after each."""
 
-    def __init__(self, *, empty_rows: bool = True) -> None:
-        """Begin with no entry and the empty state; a real read does not show rows without a value."""
+    def __init__(self, *, empty_rows: bool = True, slices: Sequence[Sequence[int]] = (range(TIMES),)) -> None:
+        """Begin with no entry and the empty state.
+
+        A real read does not show rows without a value; what is atomic is each slice, named by its times.
+        """
         self._empty_rows = empty_rows
+        self._slices = slices
         self.states: list[State] = [{}]
         self.entries: list[Entry] = []
 
@@ -73,9 +83,10 @@ class Judge:
         """Demand the serial state of one position in low … high, whole: a read is atomic (design 4.15)."""
         high = self.admitted if high is None else high
         allowed = self.shown(low, high)
-        if state not in allowed:
-            message = f"{who} sees {state}; serial states {low} … {high}: {allowed}"
-            raise Violation(message)
+        for times in self._slices:
+            if _part(state, times) not in [_part(serial, times) for serial in allowed]:
+                message = f"{who} sees {state}; serial states {low} … {high}: {allowed}"
+                raise Violation(message)
 
     def check_latest(self, who: str, latest: Latest, *, complete: bool = True) -> None:
         """Demand the newest values after the newest entry: acknowledged is readable (design 4.17)."""

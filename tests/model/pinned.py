@@ -17,13 +17,21 @@ class Pinned(NamedTuple):
     program: tuple[Step, ...]
     simulator_only: bool
     """True: the real functions cannot break the rule in this way."""
+    two_slices: bool
+    """True: only the real functions have what it takes."""
 
 
 def _read() -> tuple[Pinned, ...]:
     with Path(__file__).with_suffix(".toml").open("rb") as file:
         cases = tomllib.load(file)["program"]
     return tuple(
-        Pinned(case["rule"], case["story"], tuple(parse(case["steps"])), case.get("simulator_only", False))
+        Pinned(
+            case["rule"],
+            case["story"],
+            tuple(parse(case["steps"])),
+            simulator_only=case.get("simulator_only", False),
+            two_slices=case.get("two_slices", False),
+        )
         for case in cases
     )
 

@@ -23,13 +23,13 @@ from storage import blocks, sealing
 from storage.heads import BlockRef, encode_refs
 from storage.port import SeriesStore, SliceId
 from storage.reader import EVERYTHING, Placed, read_series
-from storage.slices import slice_start
+from storage.slices import WIDTH_MS, slice_start
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
 from streams.port import Admission, Admitted, Applied
 from tests.model.gates import HEADS_MAX, GatedStore, GatedStream, Lane, Wrong
 from tests.model.oracle import Judge, Latest, State, Violation
-from tests.model.program import VARIABLES, Entry, Step, cells_of, entry_of
+from tests.model.program import TIMES, VARIABLES, Entry, Step, cells_of, entry_of
 from tests.model.rules import DESIGN, Rules
 from tests.model.simulator import READS
 from workers import latest as writer_latest
@@ -74,21 +74,28 @@ class Hand:
 class RealEngine:
     """One run."""
 
-    def __init__(self, store: SeriesStore, rules: Rules = DESIGN) -> None:
-        """Use a store that may hold other runs' series; `open` before the first step."""
+    def __init__(self, store: SeriesStore, rules: Rules = DESIGN, slices: int = 1) -> None:
+        """Use a store that may hold other runs' series; `open` before the first step.
+
+        With two slices the later half of the times lies in the second one.
+        """
         number = next(_numbers)
         self.series = SeriesId(TenantId("model"), AssetId(f"{number:032x}"), AspectId("a" * 32))
         self.other = SeriesId(TenantId("model"), AssetId(f"{number:032x}"), AspectId("b" * 32))
-        start = slice_start(self.series, BASE_MS)
-        self.slice_id = SliceId(self.series, start)
-        self.start_ms = start + 1_000
+        first = slice_start(self.series, BASE_MS)
+        self.slices = [SliceId(self.series, first + number * WIDTH_MS) for number in range(slices)]
+        self.times_ms = [
+            first + 1000 * (time + 1) + (WIDTH_MS if slices == 2 and time >= TIMES // 2 else 0)
+            for time in range(TIMES)
+        ]
         self.rules = rules
         self.wrong = Wrong(rules, self.series)
         self.clock = ManualClock(BASE_MS)
         self.inner = store
         self.stream = MemoryRecordStream(lambda: self.clock.now_ms() * 1000)
         self.store = GatedStore(store, self.wrong)
-        self.judge = Judge(empty_rows=False)
+        half = TIMES // slices
+        self.judge = Judge(empty_rows=False, slices=[range(half), range(half, TIMES)])
         self.hands: dict[str, Hand] = {}
         self.purging = Lane("head", "page", "purge")
         self.orphans: list[tuple[float, sealing.Sealed]] = []
@@ -146,7 +153,7 @@ class RealEngine:
             return False
         cells: Latest = {}
         for variable, cell in tail.latest.cells.items():
-            cells[VARIABLES[variable - 1]] = ((cell.time_ms - self.start_ms) // 1000, int(cell.value))
+            cells[VARIABLES[variable - 1]] = (self.times_ms.index(cell.time_ms), int(cell.value))
         self.judge.check_latest(who, cells, complete=tail.latest.complete)
         return True
 
@@ -228,7 +235,8 @@ class RealEngine:
         if step.action == "seal":
             if lane.busy or SHARD not in writer._cursors:
                 return False
-            await lane.begin(writer._seal(self.slice_id, SHARD))
+            self.slices.reverse()  # Each slice in its turn.
+            await lane.begin(writer._seal(self.slices[0], SHARD))
             return await self._flowing(hand, lane.release("head"), lane)
         if step.action == "build":
             return lane.parked == "page" and await self._flowing(hand, lane.release("page"), lane)
@@ -273,10 +281,11 @@ class RealEngine:
         if step.action == "stage":
             time, cells = step.number(0), cells_of(step.arguments[1:])
             built_on = blocks.STAGED if self.rules.attach_in_purge else 0
-            place = blocks.Place(self.slice_id, 0, built_on)
+            slice_id = SliceId(self.series, slice_start(self.series, self.times_ms[time]))
+            place = blocks.Place(slice_id, 0, built_on)
             ref, stored = blocks.encode_block(place, self._new_id(), self._columns("put", time, cells), 0)
             await self.inner.write_blocks(stored)
-            refs.append(msgspec.structs.replace(ref, slice_start_ms=self.slice_id.start_ms))
+            refs.append(msgspec.structs.replace(ref, slice_start_ms=slice_id.start_ms))
             rows[time] = {name: value for name, value in cells if value is not None}
             return True
         if step.action != "attach" or not refs:
@@ -287,9 +296,10 @@ class RealEngine:
 
     async def _purge(self, step: Step) -> bool:
         if step.action == "blocks":
-            orphans = await sealing.find_orphans(self.inner, self.slice_id)
             grace_s = GRACE_S if self.rules.grace else 0.0
-            self.orphans.append((self.clock.monotonic_s() + grace_s, orphans))
+            for slice_id in self.slices:
+                orphans = await sealing.find_orphans(self.inner, slice_id)
+                self.orphans.append((self.clock.monotonic_s() + grace_s, orphans))
             return True
         if step.action in ("head", "drop") and not self.purging.busy:
             await self.purging.begin(self._purge_due())
@@ -313,7 +323,7 @@ class RealEngine:
 
     def _change(self, entry: Entry) -> Change:
         if entry.kind == "clear":
-            return Clear(self.start_ms + 1000 * entry.start, self.start_ms + 1000 * entry.end)
+            return Clear(self.times_ms[entry.start], self.times_ms[entry.end - 1] + 1)
         cells = (("x", 1),) if entry.kind == "other" else entry.cells
         return Upsert(self._columns(entry.kind, entry.start, cells))
 
@@ -327,12 +337,12 @@ class RealEngine:
             for name, value in cells
         }
         merges = np.array([True]) if kind == "patch" else None
-        return Columns(np.array([self.start_ms + 1000 * time], "<i8"), columns, merges)
+        return Columns(np.array([self.times_ms[time]], "<i8"), columns, merges)
 
     def _state(self, columns: Columns) -> State:
         state: State = {}
         for row, time_ms in enumerate(columns.time_ms.tolist()):
-            cells = state[(time_ms - self.start_ms) // 1000] = {}
+            cells = state[self.times_ms.index(time_ms)] = {}
             for variable, column in sorted(columns.cells.items()):
                 if column.present is None or column.present[row]:
                     cells[VARIABLES[variable - 1]] = int(cast("Any", column.values)[row])

@@ -5,6 +5,8 @@ With a rule switched off from the test's side they go wrong here too, so what ru
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,14 @@ from tests.model.real import SWITCHES, RealEngine
 from tests.model.rules import DESIGN, Rules, without
 from tests.model.search import random_run
 
-RUNS = 60
-RUNS_SLOW = 5_000
-BREAKABLE = [case for case in PINNED if case.rule in SWITCHES and not case.simulator_only]
+RUNS = 100
+"""Random programs in memory; a tenth of it where each step goes to a server or a file."""
 
-pinned = pytest.mark.parametrize("case", PINNED, ids=[f"{case.rule}-{at}" for at, case in enumerate(PINNED)])
+RUNS_SLOW = 3_000
+OPEN = frozenset({"trim_restarts"})
+"""Rules that the product does not follow yet."""
+
+BREAKABLE = [case for case in PINNED if case.rule in SWITCHES and not case.simulator_only]
 
 
 @pytest.fixture(params=["memory", "sqlite", "cassandra"])
@@ -36,19 +41,30 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "memory":
         yield MemorySeriesStore()
         return
-    opened: SeriesStore
     if request.param == "sqlite":
         opened = await SqliteSeriesStore.open(tmp_path / "series.db")
-    else:
-        server: Any = request.getfixturevalue("cassandra")
-        opened = await CassandraSeriesStore.open(Address([server.host], server.port, "test_model"))
-    yield opened
-    await opened.close()
+        yield opened
+        await opened.close()
+        return
+    server: Any = request.getfixturevalue("cassandra")
+    keyspace = f"test_model_{os.getpid()}"
+    kept = await CassandraSeriesStore.open(Address([server.host], server.port, keyspace))
+    yield kept
+    kept.session.cluster.connect().execute(f"DROP KEYSPACE {keyspace}", timeout=60)
+    await kept.close()
 
 
-async def run_real(store: SeriesStore, program: Iterable[Step], rules: Rules = DESIGN) -> str | None:
+async def run_real(
+    store: SeriesStore, program: Iterable[Step], rules: Rules = DESIGN, slices: int = 1
+) -> str | None:
     """Run a program on the real functions over a store."""
-    return await run_on(await RealEngine(store, rules).open(), program)
+    return await run_on(await RealEngine(store, rules, slices).open(), program)
+
+
+async def violations(store: SeriesStore, seeds: Iterable[int], slices: int) -> list[tuple[int, str]]:
+    """Run random programs; the seeds of those that go wrong, and how."""
+    runs = [(seed, await run_real(store, random_run(seed)[0], slices=slices)) for seed in seeds]
+    return [(seed, violation) for seed, violation in runs if violation is not None]
 
 
 @pytest.mark.parametrize("case", BREAKABLE, ids=[f"{case.rule}-{at}" for at, case in enumerate(BREAKABLE)])
@@ -60,19 +76,41 @@ async def test_pinned_program_goes_wrong_without_its_rule(case: Pinned):
 
 
 def test_every_switch_has_a_program():
-    """Each rule of the design's list is broken on the real functions at least once."""
+    """Each rule that can be broken from outside is broken on the real functions at least once."""
     assert {case.rule for case in BREAKABLE} == SWITCHES
 
 
 async def test_pinned_programs_are_right(store: SeriesStore):
     """With all rules on, the real functions show serial states only, on every store (design 4)."""
-    found = [(case.rule, await run_real(store, case.program)) for case in PINNED]
+    cases = [case for case in PINNED if case.rule not in OPEN]
+    found = [(case.rule, await run_real(store, case.program)) for case in cases]
 
     assert [case for case in found if case[1] is not None] == []
 
 
-async def test_random_programs_are_right(store: SeriesStore):
+@pytest.mark.parametrize("case", [case for case in PINNED if case.rule in OPEN], ids=lambda case: case.story)
+@pytest.mark.xfail(
+    strict=True, reason="the writer does not notice that the stream was trimmed above its cursor"
+)
+async def test_pinned_program_is_right_once_the_writer_follows_the_rule(case: Pinned):
+    """What the model demands and the writer does not do yet."""
+    assert await run_real(MemorySeriesStore(), case.program, slices=1 + case.two_slices) is None
+
+
+@pytest.mark.parametrize("slices", [1, 2])
+async def test_random_programs_are_right(store: SeriesStore, slices: int):
     """Programs that the simulator found possible are right on the real functions, on every store."""
-    found = [(seed, await run_real(store, random_run(seed)[0])) for seed in range(RUNS)]
+    runs = RUNS if isinstance(store, MemorySeriesStore) else RUNS // 10
 
-    assert [case for case in found if case[1] is not None] == []
+    assert await violations(store, range(runs), slices) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("slices", [1, 2])
+async def test_many_random_programs_are_right(store: SeriesStore, slices: int):
+    """The same, far more often and each time others; a failure shows the seed that repeats it."""
+    first = secrets.randbelow(10**9)
+    runs = RUNS_SLOW if isinstance(store, MemorySeriesStore) else RUNS_SLOW // 10
+
+    assert await violations(store, range(first, first + runs), slices) == []

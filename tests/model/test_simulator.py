@@ -16,7 +16,9 @@ from tests.model.simulator import Simulator, run
 RUNS = 2_000
 RUNS_SLOW = 100_000
 
-pinned = pytest.mark.parametrize("case", PINNED, ids=[f"{case.rule}-{at}" for at, case in enumerate(PINNED)])
+CASES = [case for case in PINNED if not case.two_slices]
+
+pinned = pytest.mark.parametrize("case", CASES, ids=[f"{case.rule}-{at}" for at, case in enumerate(CASES)])
 
 
 @pinned
@@ -47,7 +49,7 @@ def test_pinned_program_holds_nothing_superfluous(case: Pinned):
 
 def test_every_rule_has_a_program():
     """No switch is there that nothing needs."""
-    assert set(NAMES) == {case.rule for case in PINNED}
+    assert set(NAMES) == {case.rule for case in CASES}
 
 
 @pytest.mark.parametrize("first", range(0, RUNS, RUNS // 4))
