@@ -56,7 +56,11 @@ class Tenant:
         self._credentials = credentials
         self._connection = http.client.HTTPConnection(*self.address, timeout=60)
         self.token = ""
-        self.refresh_token()
+        try:
+            self.refresh_token()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self

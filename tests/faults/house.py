@@ -194,6 +194,13 @@ class House:
         self.paused += found
         return found
 
+    def pause_one(self, word: str, chooser: random.Random) -> int:
+        """Stop one process of a part; `resume` lets it go on."""
+        pid = chooser.choice(self.pids(word))
+        os.kill(pid, signal.SIGSTOP)
+        self.paused.append(pid)
+        return pid
+
     def resume(self) -> None:
         """Let every paused process go on."""
         while self.paused:
