@@ -11,7 +11,8 @@ import httpx
 import msgspec
 from joserfc.jwk import RSAKey
 
-from api.app import create_app
+from api.app import build_framework, create_app, join
+from api.identity import keys
 from runtime.ports import DoorPolicy, Ports
 from storage.memory import MemorySeriesStore
 from storage.memory_catalog import MemoryCatalogStore
@@ -20,6 +21,9 @@ from tests.workers.world import SHARDS, World
 
 NOW_MS = 1_767_225_600_000
 POLICY = DoorPolicy(shards=SHARDS, password_memory_kib=8, signing_key_bits=2048)
+
+keys._import = functools.cache(keys._import)
+"""Checking an RSA key that is read takes longer than most tests, and all doors of the tests have the same."""
 
 
 def basic(client_id, secret):
@@ -46,15 +50,29 @@ async def fresh_catalog():
     return catalog
 
 
+_idle = []
+"""Framework applications that serve no door at the moment: building one takes longer than most tests."""
+
+
+@contextlib.contextmanager
+def _door(ports, routes):
+    if routes:
+        yield create_app(ports, routes)
+        return
+    framework = _idle.pop() if _idle else build_framework()
+    yield join(framework, ports)
+    _idle.append(framework)
+
+
 @contextlib.asynccontextmanager
 async def running_door(catalog, clock, policy=POLICY, routes=()):
     """Start a door in this process; gives the door and an HTTP client of it."""
     world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), MemorySeriesStore(), clock)
     await world.writer().keep_leases()  # proves the shards
-    door = create_app(Ports(world.stream, world.store, catalog, clock, policy), routes)
-    async with door.running():
+    ports = Ports(world.stream, world.store, catalog, clock, policy)
+    with _door(ports, routes) as door:
         transport = httpx.ASGITransport(door, raise_app_exceptions=False, client=("192.0.2.1", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
+        async with door.running(), httpx.AsyncClient(transport=transport, base_url="http://door") as client:
             yield SimpleNamespace(door=door, http=client, catalog=catalog, clock=clock, world=world)
 
 
