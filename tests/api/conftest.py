@@ -8,6 +8,7 @@ from api.identity.passwords import Passwords
 from api.identity.setup import Credentials, add_client, add_user, bootstrap, create_tenant
 from runtime.clock import ManualClock
 from tests.api.doors import NOW_MS, bearer, fresh_catalog, running_door, token_of
+from tests.api.masts import running_site
 
 
 @pytest.fixture
@@ -22,4 +23,11 @@ async def service():
         running.passwords = passwords
         running.acme = bearer(await token_of(running.http, "acme-tech", "s3cret"))
         running.other = bearer(await token_of(running.http, "other-tech", "0ther"))
+        yield running
+
+
+@pytest.fixture
+async def site():
+    """A running door with wind masts of three tenants, two `open` and one `strict`."""
+    async with running_site() as running:
         yield running
