@@ -11,6 +11,7 @@ Peers vary by a quarter between runs on a shared machine: compare figures of one
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import statistics
 import sys
@@ -19,10 +20,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import ingest, reads, single_records
+from bench import disk, ingest, reads, single_records
 from bench.report import millions, replace_section, surroundings, table
-from bench.service import CREDENTIALS, Service, directory_bytes, scratch
-from bench.tenant import Credentials, Tenant
+from bench.service import CREDENTIALS, Service, scratch
+from bench.tenant import Credentials, Refused, Tenant
 from runtime.cassandra_server import CassandraServer, missing
 
 SECTION = "speed"
@@ -70,20 +71,17 @@ COLUMNS = (
     "hourly aggregates, ms",
     "single-record requests/s",
     "idle memory",
-    "bytes/value in the data directory",
+    "bytes/value on disk",
 )
 
 
-def measure(tenant: Tenant, plan: Plan, figures: Figures, service: Service | None) -> None:
+def measure(tenant: Tenant, plan: Plan, figures: Figures) -> None:
     """Ask every question of one running service."""
     assets = tenant.create_assets(plan.assets)
     workload = ingest.Workload(assets, plan.records, plan.batch)
     rates = [ingest.measure(tenant, workload, number) for number in range(plan.short_runs)]
     figures.say(COLUMNS[0], _median_and_range([rate.acked for rate in rates]))
     figures.say(COLUMNS[1], _median_and_range([rate.visible for rate in rates]))
-    if service is not None:
-        stored = directory_bytes(service.data) / (plan.short_runs * workload.values)
-        figures.say(COLUMNS[8], f"{stored:.2f} at once, log and unsealed deltas included")
     answered = reads.measure(tenant, assets, plan.records, plan.repeats)
     figures.say(COLUMNS[3], f"{answered.latest_ms:.2f}")
     figures.say(COLUMNS[4], f"{answered.raw_ms:.2f}")
@@ -111,8 +109,19 @@ def _single(tenant: Tenant, assets: list[str], plan: Plan) -> str:
         outcome = single_records.measure(tenant, assets[:count], plan.single_s, run=run)
         ingest.demand_all_stored(outcome)
         rate, p99 = outcome.done / outcome.seconds, outcome.quantile_ms(0.99)
-        said.append(f"{rate:,.0f} at {count:,} series (p99 {p99:.1f} ms)")
+        said.append(f"{rate:,.0f} at {count:,} series (p99 {p99:.1f} ms, τ {_tau(tenant)})")
     return "; ".join(said)
+
+
+def _tau(tenant: Tenant) -> str:
+    """Give the length of a writer's turn, if the service shows it (design 3.6)."""
+    try:
+        headers = {"Authorization": f"Bearer {tenant.token}"}
+        _, _, text = tenant.exchange("GET", "/metrics", None, headers)
+    except Refused:
+        return "-"
+    found = re.findall(r"^\w*tau\w*(?:\{[^}]*\})? ([0-9.e+-]+)$", text.decode(), re.MULTILINE)
+    return f"{max(map(float, found)):.2f} s" if found else "-"
 
 
 def _median_and_range(rates: list[float]) -> str:
@@ -145,10 +154,16 @@ def _served(service: Service, plan: Plan) -> Figures:
     try:
         figures.say(COLUMNS[7], f"{service.resident_bytes() / 2**20:.0f} MB")
         with Tenant(service.url, service.credentials) as tenant:
-            measure(tenant, plan, figures, service)
+            measure(tenant, plan, figures)
     finally:
         service.stop()
     return figures
+
+
+def _on_disk(store: str) -> str:
+    """Say how many bytes a value takes; the same for both durabilities."""
+    measured = disk.measure(store)
+    return f"{measured.stored:.2f} (logs {measured.logs:.2f})"
 
 
 def _stores(asked: str | None) -> list[str]:
@@ -178,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the sustained run")
     parser.add_argument("--series", default="100,100000", help="numbers of series for single records")
     parser.add_argument("--runs", type=int, default=5, help="short runs of which the median counts")
+    parser.add_argument("--no-disk", action="store_true", help="leave the bytes a value out")
     parser.add_argument("--no-report", action="store_true", help="print only, leave results.md alone")
     return parser
 
@@ -190,15 +206,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.url:
         figures = Figures()
         with Tenant(options.url, Credentials.parse(options.credentials)) as tenant:
-            measure(tenant, plan, figures, None)
+            measure(tenant, plan, figures)
         lines[options.url] = figures
     else:
         stores = ["sqlite"] if options.tiny else _stores(options.store)
         durabilities = ["always"] if options.tiny else options.durability.split(",")
         for store in stores:
+            on_disk = "-" if options.tiny or options.no_disk else _on_disk(store)
             for durability in durabilities:
                 print(f"{store}, {durability}", flush=True)
                 lines[f"{store}, `{durability}`"] = _own(store, durability, plan)
+                lines[f"{store}, `{durability}`"].say(COLUMNS[8], on_disk)
     rows = [
         [name, *(figures.cells.get(column, "-") for column in COLUMNS)] for name, figures in lines.items()
     ]

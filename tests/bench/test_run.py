@@ -8,6 +8,8 @@ from bench import ingest, run
 from bench.generator import drive, parse_answer, request_bytes
 from bench.report import replace_section, table
 from bench.tenant import Credentials, Refused, Tenant
+from runtime import valkey_server
+from tests.conftest import need
 from tests.faults.fake_service import FakeService, Mischief, serving
 
 
@@ -19,6 +21,19 @@ def test_every_question_gets_an_answer_at_tiny_size(capsys: pytest.CaptureFixtur
     assert 0 == code
     printed = capsys.readouterr().out
     for column in run.COLUMNS[:7]:
+        assert f"  {column}: " in printed
+
+
+@pytest.mark.valkey
+@pytest.mark.timeout(120)
+def test_the_service_itself_is_measured_at_tiny_size(capsys: pytest.CaptureFixture[str]) -> None:
+    """`python -m bench.run --tiny` starts the embedded service and asks every question of it."""
+    need("valkey", valkey_server.missing())
+
+    assert 0 == run.main(["--tiny"])
+    printed = capsys.readouterr().out
+    assert "sqlite, `always`" in printed
+    for column in run.COLUMNS[:8]:
         assert f"  {column}: " in printed
 
 

@@ -199,6 +199,8 @@ class FakeService:
             return self._model(method, steps[3:], body)
         if steps[:2] == ["api", "iottsaggregates"]:
             return 200, {}, self.aggregate((tenant, query["assetId"]), query)
+        if parts.path == "/metrics":
+            return 404, {}, {"errors": []}
         if "receipts" in steps:
             position = int(unquote(steps[-1]).split(".")[2])
             return (410, {}, {"errors": []}) if position in self.lost else (200, {}, {"state": "applied"})
