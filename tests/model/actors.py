@@ -177,8 +177,8 @@ class Importer:
         return True
 
     def attach(self, step: Step) -> bool:
-        """Make the staged blocks an entry of the series."""
-        if not self.job.blocks or self.job.position:
+        """Make the staged blocks an entry of the series; again where the acknowledgement was lost."""
+        if not self.job.blocks or self.job.finished:
             return False
         rows = tuple((time, tuple(row.items())) for time, row in self.job.rows.items())
         self.job.position = self.simulator.admit(Entry("attach", blocks=self.job.blocks, rows=rows))

@@ -21,12 +21,12 @@ class Pinned(NamedTuple):
     """True: only the real functions have what it takes."""
 
 
-def _read() -> tuple[Pinned, ...]:
+def _read(kind: str) -> tuple[Pinned, ...]:
     with Path(__file__).with_suffix(".toml").open("rb") as file:
-        cases = tomllib.load(file)["program"]
+        cases = tomllib.load(file)[kind]
     return tuple(
         Pinned(
-            case["rule"],
+            case.get("rule", ""),
             case["story"],
             tuple(parse(case["steps"])),
             simulator_only=case.get("simulator_only", False),
@@ -36,4 +36,8 @@ def _read() -> tuple[Pinned, ...]:
     )
 
 
-PINNED = _read()
+PINNED = _read("program")
+"""Programs that go wrong without their rule."""
+
+STORIES = _read("story")
+"""Programs that must go right, and would not with one careless line."""

@@ -5,7 +5,7 @@
     door clear 0 3          rows with 0 ≤ time < 3 are deleted
     door other              an entry of another series of the shard
     J stage 2 x=9           import job J writes a block that only J names
-    J attach · J finish     the job's blocks become an entry · the job stops naming them
+    J attach · J finish     the job's blocks become an entry (or another one) · the job stops naming them
     A start                 a writer comes up (or comes back with nothing in memory)
     A take 3                it reads the next entries and folds them into deltas
     A write                 it stores the next of those deltas

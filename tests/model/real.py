@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from bisect import bisect_right
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, cast
 from unittest import mock
 
@@ -71,6 +72,17 @@ class Hand:
             await lane.drop()
 
 
+@dataclass
+class Staging:
+    """An import job."""
+
+    refs: list[BlockRef] = field(default_factory=list)
+    rows: dict[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)
+    position: int = 0
+    """Of its last attach entry."""
+    finished: bool = False
+
+
 class RealEngine:
     """One run."""
 
@@ -99,7 +111,7 @@ class RealEngine:
         self.hands: dict[str, Hand] = {}
         self.purging = Lane("head", "page", "purge")
         self.orphans: list[tuple[float, sealing.Sealed]] = []
-        self.jobs: dict[str, tuple[list[BlockRef], dict[int, dict[str, int]]]] = {}
+        self.jobs: dict[str, Staging] = {}
         self.patches = ExitStack()
         self._ids = itertools.count(number * 1_000_000)
 
@@ -171,7 +183,7 @@ class RealEngine:
         if step.actor == "store":
             return bool(self.wrong.lost) and [await self.store.deliver(*self.wrong.lost.pop(0))] != []
         if step.actor in "JK":
-            return await self._import(step)
+            return await self._import(self.jobs.setdefault(step.actor, Staging()), step)
         if step.actor in "PQ":
             return await self._purge(step)
         if step.action == "latest":
@@ -276,23 +288,25 @@ class RealEngine:
             return list(changes)
         return [Placed(2**62 + at, 2**62 + at, placed.change) for at, placed in enumerate(changes)]
 
-    async def _import(self, step: Step) -> bool:
-        refs, rows = self.jobs.setdefault(step.actor, ([], {}))
-        if step.action == "stage":
+    async def _import(self, hand: Staging, step: Step) -> bool:
+        if step.action == "stage" and not hand.position:
             time, cells = step.number(0), cells_of(step.arguments[1:])
-            built_on = blocks.STAGED if self.rules.attach_in_purge else 0
             slice_id = SliceId(self.series, slice_start(self.series, self.times_ms[time]))
-            place = blocks.Place(slice_id, 0, built_on)
+            place = blocks.Place(slice_id, 0, blocks.STAGED if self.rules.attach_in_purge else 0)
             ref, stored = blocks.encode_block(place, self._new_id(), self._columns("put", time, cells), 0)
+            hand.refs.append(msgspec.structs.replace(ref, slice_start_ms=slice_id.start_ms))
+            hand.rows[time] = tuple((name, value) for name, value in cells if value is not None)
             await self.inner.write_blocks(stored)
-            refs.append(msgspec.structs.replace(ref, slice_start_ms=slice_id.start_ms))
-            rows[time] = {name: value for name, value in cells if value is not None}
             return True
-        if step.action != "attach" or not refs:
-            return False
-        del self.jobs[step.actor]
-        entry = Entry("attach", rows=tuple((time, tuple(row.items())) for time, row in rows.items()))
-        return await self._admit(entry, Attach(encode_refs(tuple(refs))))
+        if step.action == "attach" and hand.refs and not hand.finished:
+            entry = Entry("attach", rows=tuple(hand.rows.items()))
+            await self._admit(entry, Attach(encode_refs(tuple(hand.refs))))
+            hand.position = self.admitted
+            return True
+        if step.action == "finish" and hand.position:
+            hand.finished = await self._applied() >= hand.position
+            return hand.finished
+        return False
 
     async def _purge(self, step: Step) -> bool:
         if step.action == "blocks":
@@ -309,12 +323,14 @@ class RealEngine:
         return await self.purging.release({"head": "head", "deltas": "page"}.get(step.action, ""))
 
     async def _purge_due(self) -> None:
+        jobs = [job for job in self.jobs.values() if not job.finished and self.rules.attach_in_purge]
+        kept = frozenset(ref.block_id for job in jobs for ref in job.refs)
         queues = [hand.writer._sealer._purges for hand in self.hands.values() if hand.writer]
         for queue in (*queues, self.orphans):
             due = [each for each in queue if each[0] <= self.clock.monotonic_s()]
             for each in due:
                 queue.remove(each)
-                await sealing.purge(cast("SeriesStore", self.store), each[1])
+                await sealing.purge(cast("SeriesStore", self.store), each[1], kept)
 
     # -- rows ----------------------------------------------------------------------------------
 

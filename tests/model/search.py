@@ -34,6 +34,7 @@ FLOWS = (
     (2, "{r} head · {r} page {n} · {r} answer"),
     (2, "L latest"),
     (1, "J stage {t} {c} · J attach · J finish"),
+    (1, "J attach · J finish"),
     (1, "store deliver"),
     (1, "stream trim"),
 )

@@ -19,7 +19,7 @@ from storage.memory import MemorySeriesStore
 from storage.port import SeriesStore
 from storage.sqlite.series import SqliteSeriesStore
 from tests.model.engine import run_on
-from tests.model.pinned import PINNED, Pinned
+from tests.model.pinned import PINNED, STORIES, Pinned
 from tests.model.program import Step
 from tests.model.real import SWITCHES, RealEngine
 from tests.model.rules import DESIGN, Rules, without
@@ -82,8 +82,8 @@ def test_every_switch_has_a_program():
 
 async def test_pinned_programs_are_right(store: SeriesStore):
     """With all rules on, the real functions show serial states only, on every store (design 4)."""
-    cases = [case for case in PINNED if case.rule not in OPEN]
-    found = [(case.rule, await run_real(store, case.program)) for case in cases]
+    cases = [case for case in (*PINNED, *STORIES) if case.rule not in OPEN]
+    found = [(case.story, await run_real(store, case.program)) for case in cases]
 
     assert [case for case in found if case[1] is not None] == []
 

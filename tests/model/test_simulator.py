@@ -8,7 +8,7 @@ import secrets
 import pytest
 
 from tests.model.oracle import Violation
-from tests.model.pinned import PINNED, Pinned
+from tests.model.pinned import PINNED, STORIES, Pinned
 from tests.model.rules import NAMES, without
 from tests.model.search import random_run, smallest
 from tests.model.simulator import Simulator, run
@@ -29,7 +29,7 @@ def test_pinned_program_goes_wrong_without_its_rule(case: Pinned):
     assert violation is not None, case.story
 
 
-@pinned
+@pytest.mark.parametrize("case", [*CASES, *STORIES], ids=lambda case: case.rule or case.story)
 def test_pinned_program_is_right_with_every_rule(case: Pinned):
     """With all rules on, the same interleaving shows serial states only (design 4)."""
     assert run(case.program) is None

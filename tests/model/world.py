@@ -66,7 +66,7 @@ class Job:
     blocks: tuple[str, ...] = ()
     rows: dict[int, Row] = field(default_factory=dict)
     position: int = 0
-    """Of its attach entry; 0 before that."""
+    """Of its last attach entry; 0 before that."""
     finished: bool = False
 
 

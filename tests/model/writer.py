@@ -279,9 +279,11 @@ class Sealing:
     def _drop_unnamed(self) -> None:
         """Drop own blocks unless the head names them: an earlier swap without an answer may have won."""
         store = self.simulator.store
-        for name in self.own:
-            if name not in store.head.blocks.values():
-                store.blocks.pop(name, None)
+        named = set(store.head.blocks.values())
+        if not self.simulator.rules.delayed_compare_and_set and store.head.version != self.new.version:
+            named = set()
+        for name in set(self.own) - named:
+            store.blocks.pop(name, None)
 
     def resolve(self) -> bool:
         """Decide a swap without an answer; only a version above tells, before that it must be repeated."""
