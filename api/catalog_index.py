@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,10 +18,12 @@ from runtime.ports import Clock
 from schemas.aspects import AspectType
 from schemas.assets import Asset, AssetType
 from schemas.errors import NotFound
-from schemas.ids import CORE, SeriesId, TenantId
+from schemas.ids import CORE, SeriesId, TenantId, is_hex_id
 from schemas.limits import PROFILES, Profile
 from schemas.tenants import Tenant
 from storage.port import CatalogStore, Change, Document
+
+R = TypeVar("R")
 
 ASPECT_TYPE: Final = "aspecttype"
 ASSET_TYPE: Final = "assettype"
@@ -112,15 +114,6 @@ class CatalogIndex:
         if tenant in self._parts and kind in _DROP:
             _DROP[kind](self._parts[tenant], document_id)
 
-    async def learn_asset(self, tenant: TenantId, asset_id: str) -> bool:
-        """Read one asset that is not known here: another door may have made it this moment."""
-        document = await self._catalog.get(tenant, ASSET, asset_id)
-        if document is None:
-            return False
-        await self.refresh()  # its type may be as new as itself
-        self.wrote(document)
-        return True
-
     # Asking.
 
     def is_active(self, tenant: TenantId) -> bool:
@@ -153,12 +146,46 @@ class CatalogIndex:
     def series_of(self, tenant: TenantId, asset_id: str, aspect_name: str) -> tuple[SeriesId, AspectType]:
         """Give a series and its type from memory; NotFound, in the same words for unknown and foreign ids.
 
-        A caller that must not miss an asset made a moment ago at another door asks `learn_asset` and
-        comes again.
+        What another door made a moment ago may be missing; `find_series` finds it.
         """
         return self.of(tenant).series_of(asset_id, aspect_name)
 
+    async def find_series(
+        self, tenant: TenantId, asset_id: str, aspect_name: str
+    ) -> tuple[SeriesId, AspectType]:
+        """Give a series and its type; what is not in memory is looked for in the store before NotFound."""
+        try:
+            return self.of(tenant).series_of(asset_id, aspect_name)
+        except NotFound:
+            await self._learn_asset(tenant, asset_id)
+            return self.of(tenant).series_of(asset_id, aspect_name)
+
+    async def find_asset(self, tenant: TenantId, asset_id: str) -> Kept[Asset]:
+        """Give an asset; one that is not in memory is looked for in the store before NotFound."""
+        if asset_id not in self.of(tenant).assets:
+            await self._learn_asset(tenant, asset_id)
+        return self.of(tenant).asset(asset_id)
+
+    async def look(self, tenant: TenantId, find: Callable[[TenantIndex], R]) -> R:
+        """Ask a tenant's part; if it says NotFound, once more with what other doors have just written."""
+        try:
+            return find(self.of(tenant))
+        except NotFound:
+            await self.refresh()
+            return find(self.of(tenant))
+
     # Inside.
+
+    async def _learn_asset(self, tenant: TenantId, asset_id: str) -> None:
+        """Bring one asset in whose line was not read yet, and with it its type, which may be as new."""
+        if not is_hex_id(asset_id):
+            return
+        document = await self._catalog.get(tenant, ASSET, asset_id)
+        if document is None:
+            return
+        await self.refresh()
+        if asset_id not in self.of(tenant).assets:
+            self.wrote(document)
 
     async def _follow(self, line: Change) -> bool:
         """Bring the named document in; False while the announced change is not to be seen."""

@@ -110,7 +110,7 @@ class SeriesService:
         self, caller: Identity, place: tuple[str, str], body: bytes, mode: WriteMode, options: WriteOptions
     ) -> Answered:
         """PUT or PATCH records of one series: all of them or none (design 8.19)."""
-        series, aspect = self._index.series_of(caller.tenant, *place)
+        series, aspect = await self._index.find_series(caller.tenant, *place)
         profile = self._profile(caller.tenant)
         now_ms = self._ports.clock.now_ms()
         columns, problems = validate_records(aspect, body, now_ms=now_ms, profile=profile, mode=mode)
@@ -124,7 +124,7 @@ class SeriesService:
         self, caller: Identity, place: tuple[str, str], parameters: Mapping[str, str], options: WriteOptions
     ) -> Answered:
         """DELETE a range, (from, to] on the wire (MS-50)."""
-        series, aspect = self._index.series_of(caller.tenant, *place)
+        series, aspect = await self._index.find_series(caller.tenant, *place)
         found, problems = parse_delete_range(parameters, profile=self._profile(caller.tenant))
         if found is None:
             raise Invalid(problems)
@@ -146,7 +146,7 @@ class SeriesService:
         pairs, problems = open_record_set(body)
         if problems:
             raise Invalid(problems)
-        checked = [self._checked(caller, number, pair, options) for number, pair in enumerate(pairs)]
+        checked = [await self._checked(caller, number, pair, options) for number, pair in enumerate(pairs)]
         writes = [found for found in checked if isinstance(found, Write)]
         outcomes = iter(await self.ingest.try_all(writes))
         answers = [next(outcomes) if isinstance(found, Write) else found for found in checked]
@@ -165,10 +165,12 @@ class SeriesService:
         headers["content-type"] = "application/json"
         return Answered(202, headers, msgspec.json.encode(PairErrors(errors)))
 
-    def _checked(self, caller: Identity, number: int, pair: Pair, options: WriteOptions) -> Write | Exception:
+    async def _checked(
+        self, caller: Identity, number: int, pair: Pair, options: WriteOptions
+    ) -> Write | Exception:
         profile = self._profile(caller.tenant)
         try:
-            series, aspect = self._index.series_of(caller.tenant, pair.asset, pair.aspect_name)
+            series, aspect = await self._index.find_series(caller.tenant, pair.asset, pair.aspect_name)
             columns, problems = validate_records(
                 aspect, pair.data, now_ms=self._ports.clock.now_ms(), profile=profile, at=pair.at
             )
@@ -187,7 +189,7 @@ class SeriesService:
         self, caller: Identity, place: tuple[str, str], parameters: Mapping[str, str], read_after: str | None
     ) -> Answered:
         """GET records: a page of a range, the newest record, or the newest value of each variable."""
-        series, aspect = self._index.series_of(caller.tenant, *place)
+        series, aspect = await self._index.find_series(caller.tenant, *place)
         query, problems = parse_series_query(
             parameters, aspect, now_ms=self._ports.clock.now_ms(), profile=self._profile(caller.tenant)
         )

@@ -60,7 +60,7 @@ async def get_aggregates(
     select: Select = None,
 ) -> Response[bytes]:
     """Aggregate numeric variables over intervals start < t ≤ end; ends move out to whole intervals."""
-    series, aspect = services.index.series_of(request.user.tenant, asset_id, aspect_name)
+    series, aspect = await services.index.find_series(request.user.tenant, asset_id, aspect_name)
     width_ms = _width_ms(interval_unit, interval_value)
     parameters = {"from": from_, "to": to, "select": select}
     query, problems = parse_series_query(

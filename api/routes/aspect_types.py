@@ -65,11 +65,12 @@ def list_aspect_types(
     responses=described(304) | refusals(401, 403, 404, hal=True),
     operation_id="getAspectType",
     tags=["asset management"],
-    sync_to_thread=False,
 )
-def get_aspect_type(request: Caller, services: Serving, type_id: FromPath[str]) -> Response[AspectTypeOut]:
+async def get_aspect_type(
+    request: Caller, services: Serving, type_id: FromPath[str]
+) -> Response[AspectTypeOut]:
     """Give an aspect type."""
-    kept = services.index.of(request.user.tenant).aspect_type(type_id)
+    kept = await services.index.look(request.user.tenant, lambda index: index.aspect_type(type_id))
     origin = origin_of(request, services.ports.policy.public_url)
     return answer_one(request, aspect_type_out(kept, origin), kept.version)
 

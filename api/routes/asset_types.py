@@ -71,14 +71,13 @@ def list_asset_types(
     responses=described(304) | refusals(400, 401, 403, 404, hal=True),
     operation_id="getAssetType",
     tags=["asset management"],
-    sync_to_thread=False,
 )
-def get_asset_type(
+async def get_asset_type(
     request: Caller, services: Serving, type_id: FromPath[str], *, exploded: Exploded = False
 ) -> Response[AssetTypeOut]:
     """Give an asset type."""
+    kept = await services.index.look(request.user.tenant, lambda index: index.asset_type(type_id))
     index = services.index.of(request.user.tenant)
-    kept = index.asset_type(type_id)
     origin = origin_of(request, services.ports.policy.public_url)
     return answer_one(request, asset_type_out(kept, index, origin, exploded=exploded), kept.version)
 

@@ -138,11 +138,10 @@ async def create_asset(request: Caller, services: Serving, data: JSONBody[AssetI
     responses=described(304) | refusals(401, 403, 404, hal=True),
     operation_id="getRootAsset",
     tags=["asset management"],
-    sync_to_thread=False,
 )
-def get_root_asset(request: Caller, services: Serving) -> Response[AssetOut]:
+async def get_root_asset(request: Caller, services: Serving) -> Response[AssetOut]:
     """Give the asset that all others stand below."""
-    return _show(request, services, services.index.tenant(request.user.tenant).root_asset)
+    return await _show(request, services, services.index.tenant(request.user.tenant).root_asset)
 
 
 @get(
@@ -152,11 +151,10 @@ def get_root_asset(request: Caller, services: Serving) -> Response[AssetOut]:
     responses=described(304) | refusals(401, 403, 404, hal=True),
     operation_id="getAsset",
     tags=["asset management"],
-    sync_to_thread=False,
 )
-def get_asset(request: Caller, services: Serving, asset_id: FromPath[str]) -> Response[AssetOut]:
+async def get_asset(request: Caller, services: Serving, asset_id: FromPath[str]) -> Response[AssetOut]:
     """Give an asset."""
-    return _show(request, services, asset_id)
+    return await _show(request, services, asset_id)
 
 
 @put(
@@ -184,9 +182,8 @@ async def put_asset(
     responses=described(304) | refusals(400, 401, 403, 404, hal=True),
     operation_id="listAssetVariables",
     tags=["asset management"],
-    sync_to_thread=False,
 )
-def list_variables(
+async def list_variables(
     request: Caller,
     services: Serving,
     asset_id: FromPath[str],
@@ -198,7 +195,7 @@ def list_variables(
 ) -> Response[AssetVariableList]:
     """List an asset's static variables with their values."""
     index = services.index.of(request.user.tenant)
-    asset = index.asset(asset_id).value
+    asset = (await services.index.find_asset(request.user.tenant, asset_id)).value
     chosen = wanted(page, size, sort, filter_text)
     listed = page_of(variables_out(asset, index), chosen, PART_FIELDS, lambda part: part)
     origin = origin_of(request, services.ports.policy.public_url)
@@ -212,9 +209,8 @@ def list_variables(
     responses=described(304) | refusals(400, 401, 403, 404, hal=True),
     operation_id="listAssetAspects",
     tags=["asset management"],
-    sync_to_thread=False,
 )
-def list_aspects(
+async def list_aspects(
     request: Caller,
     services: Serving,
     asset_id: FromPath[str],
@@ -226,7 +222,7 @@ def list_aspects(
 ) -> Response[AssetAspectList]:
     """List an asset's aspects; static ones with their values."""
     index = services.index.of(request.user.tenant)
-    asset = index.asset(asset_id).value
+    asset = (await services.index.find_asset(request.user.tenant, asset_id)).value
     origin = origin_of(request, services.ports.policy.public_url)
     chosen = wanted(page, size, sort, filter_text)
     listed = page_of(aspects_out(asset, index, origin), chosen, PART_FIELDS, lambda part: part)
@@ -239,8 +235,8 @@ ROUTES = (
 )  # fmt: skip
 
 
-def _show(request: Caller, services: Serving, asset_id: str) -> Response[AssetOut]:
+async def _show(request: Caller, services: Serving, asset_id: str) -> Response[AssetOut]:
+    kept = await services.index.find_asset(request.user.tenant, asset_id)
     index = services.index.of(request.user.tenant)
-    kept = index.asset(asset_id)
     origin = origin_of(request, services.ports.policy.public_url)
     return answer_one(request, asset_out(kept, index, origin), kept.version)

@@ -636,17 +636,21 @@ async def test_lists_hold_the_own_tenant_only(service):
 
 
 async def test_another_door_learns_of_changes(service):
-    """What one door writes, the other knows after its next look at the change log (design 4)."""
+    """What one door writes, the other shows at once by its id, and lists after its next look (design 4)."""
     async with running_door(service.catalog, service.clock) as second:
         asset = await make_pump(service)
-        path = f"{BASE}/assets/{asset['assetId']}"
-        before = await second.http.get(path, headers=service.acme)
+
+        types = [
+            await second.http.get(f"{BASE}/{path}", headers=service.acme)
+            for path in ("assettypes/acme.Pump", "aspecttypes/acme.Environment")
+        ]
+        shown = await second.http.get(f"{BASE}/assets/{asset['assetId']}", headers=service.acme)
         await second.door.services.refresh()
+        listed = await second.http.get(f"{BASE}/assettypes?size=1&sort=id,asc", headers=service.acme)
 
-        after = await second.http.get(path, headers=service.acme)
-
-    assert (before.status_code, after.status_code) == (404, 200)
-    assert after.json() == asset
+    assert [answer.status_code for answer in types] == [200, 200]
+    assert shown.json() == asset
+    assert listed.json()["_embedded"]["assetTypes"][0]["id"] == "acme.Pump"
 
 
 async def test_everything_is_there_after_a_restart(service):

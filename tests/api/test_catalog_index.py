@@ -279,16 +279,42 @@ async def test_a_door_that_slept_reads_everything_anew(clock):
         index.of("acme").asset(ASSET)
 
 
-async def test_an_asset_of_this_moment_can_be_learnt(clock):
-    """A miss may be looked up in the store: another door may have made the asset a moment ago."""
+async def test_an_asset_of_this_moment_is_found(clock):
+    """Another door may have made asset and type a moment ago: a miss is looked up before it is one."""
+    store = MemoryCatalogStore()
+    await create_tenant(store, "acme", NOW_MS)
+    index = await loaded(store, clock)
+    await filled(store)
+
+    with pytest.raises(NotFound):
+        index.series_of("acme", ASSET, "env")
+    assert (await index.find_series("acme", ASSET, "env"))[0].asset == ASSET
+    assert (await index.find_asset("acme", ASSET)).value == asset()
+
+
+async def test_an_aspect_of_this_moment_is_found(clock):
+    """The same for an aspect that another door gave to the asset's type a moment ago."""
     store = await filled(MemoryCatalogStore())
     index = await loaded(store, clock)
-    other = "d" * 32
-    await store.create("acme", "asset", other, encoded(msgspec.structs.replace(asset(), id=other)))
+    second = TypeAspect(name="second", aspect_type_id="acme.E", aspect_id="e" * 32)
+    grown = msgspec.structs.replace(asset_type(), aspects=(*asset_type().aspects, second))
+    await store.replace("acme", "assettype", "acme.T", encoded(grown), 0)
 
-    assert await index.learn_asset("acme", other) is True
-    assert await index.learn_asset("acme", "e" * 32) is False
-    assert index.series_of("acme", other, "env")[0].asset == other
+    assert (await index.find_series("acme", ASSET, "second"))[0].aspect == "e" * 32
+
+
+@pytest.mark.parametrize("asset_id", ["0" * 32, "", "../../etc", "A" * 32, "x" * 10_000])
+async def test_what_is_nowhere_is_not_found(clock, asset_id):
+    """Ids of no form are not even looked for."""
+    store = await filled(CountingStore())
+    index = await loaded(store, clock)
+    store.reads = 0
+
+    with pytest.raises(NotFound):
+        await index.find_series("acme", asset_id, "env")
+    with pytest.raises(NotFound):
+        await index.find_asset("acme", asset_id)
+    assert store.reads == (2 if asset_id == "0" * 32 else 0)
 
 
 async def test_refresh_tokens_are_not_followed(clock):
