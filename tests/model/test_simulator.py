@@ -47,6 +47,23 @@ def test_pinned_program_holds_nothing_superfluous(case: Pinned):
     assert all(effects.values()), effects
 
 
+LOOKS = (
+    "the slice sees",
+    "reader R sees",
+    "sees the latest values",
+    "is named and missing",
+    "refuses to start",
+)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_check_can_fail(look: str):
+    """Each kind of check fails in a program that breaks its rule, so none of them is idle."""
+    found = [run(case.program, without(case.rule)) for case in CASES]
+
+    assert any(look in (violation or "") for violation in found)
+
+
 def test_every_rule_has_a_program():
     """No switch is there that nothing needs."""
     assert set(NAMES) == {case.rule for case in CASES}
