@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
+import apsw
+
 from bench import ingest
 from bench.service import Service, directory_bytes, scratch
 from bench.tenant import Tenant
@@ -34,7 +36,9 @@ class Disk:
     """Bytes a value, in the store and in the logs."""
 
     stored: float
+    """In the store's files, without the pages that SQLite keeps for the next rows."""
     logs: float
+    """In logs, and in such pages."""
 
 
 def measure(store: str, assets: int = 100, records: int = 10_000, seconds_max: float = 180.0) -> Disk:
@@ -51,8 +55,20 @@ def measure(store: str, assets: int = 100, records: int = 10_000, seconds_max: f
 def _embedded(directory: Path, assets: int, records: int, seconds_max: float) -> Disk:
     data = directory / "data"
     values = _load(Service(data, variables=SOON), assets, records, lambda: _series_bytes(data), seconds_max)
-    logs = directory_bytes(data) - _series_bytes(data)
-    return Disk(_series_bytes(data) / values, logs / values)
+    stored = _used_bytes(data / "series.db")
+    return Disk(stored / values, (directory_bytes(data) - stored) / values)
+
+
+def _used_bytes(file: Path) -> int:
+    """Size of the pages in use: those of purged deltas wait in the file for the next ones."""
+    database = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        counted = "SELECT (page_count - freelist_count) * page_size FROM"
+        pragmas = "pragma_page_count(), pragma_freelist_count(), pragma_page_size()"
+        used: int = next(database.execute(f"{counted} {pragmas}"))[0]
+        return used
+    finally:
+        database.close()
 
 
 def _series_bytes(data: Path) -> int:

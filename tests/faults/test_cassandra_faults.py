@@ -71,7 +71,7 @@ def demand_clean(house: House) -> None:
 def test_writers_that_stop_beyond_lease_and_grace_change_nothing(
     rounds: int, powered: Powered, tmp_path: Path
 ) -> None:
-    """Order: one of three writers stands still, another takes its shards, then the first one wakes as a zombie."""
+    """Order: one of three writers stands still, another takes its shards, the first wakes as a zombie."""
     chooser = random.Random(rounds)
     with running(house_on(powered.store(f"paused{rounds}"), tmp_path)) as house:
         with house.loaded():
