@@ -55,8 +55,9 @@ class HotPath:
         body = await _body(headers, receive)
         key = headers.get(b"idempotency-key")
         query = scope["query_string"]
-        parameters = dict(parse_qsl(query.decode("latin-1"))) if query else {}
-        options = write_options(parameters, None if key is None else key.decode("latin-1"))
+        # Blank values count: the framework sees them too.
+        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()
+        options = write_options(dict(pairs), None if key is None else key.decode("latin-1"))
         return await services.series.write(caller, place, body, WriteMode.REPLACE, options)
 
 

@@ -10,7 +10,7 @@ from schemas.errors import Gone, StreamUnavailable, Unavailable
 from schemas.ids import TenantId
 from schemas.receipts import Place, decode_receipt, encode_receipt
 from storage.port import SeriesStore
-from streams.port import RecordStream
+from streams.port import Letterhead, RecordStream
 
 WAIT_S_MAX = 10.0
 """How long `?wait=applied` and `Read-After` may wait (design 8.17)."""
@@ -20,15 +20,19 @@ LOOK_S = 0.05
 
 
 LOST = "The stream server lost what the receipt names; send it again."
+DISCARDED = "It was set aside, and an operator discarded it."
 
 
 class Fate(Enum):
-    """What a receipt says; a request with several entries has the worst of them."""
+    """What a receipt says; a request with several entries has the worst of them, which is the last here."""
 
     APPLIED = "applied"
     PENDING = "pending"
     DEAD_LETTERED = "dead-lettered"
     LOST = "lost"
+
+
+_ORDER = list(Fate)
 
 
 class Receipts:
@@ -52,22 +56,33 @@ class Receipts:
 
     async def fate(self, places: Sequence[Place]) -> tuple[Fate, str]:
         """Tell what became of the entries, with the reason where one was set aside or lost."""
-        fates = [await self._fate(shard, positions) for shard, positions in _by_shard(places).items()]
-        order = list(Fate)
-        return max(fates, key=lambda found: order.index(found[0]), default=(Fate.APPLIED, ""))
+        worst = Fate.APPLIED, ""
+        for shard, each in _by_shard(places).items():
+            worst = _worse(worst, await self._fate(shard, each))
+        return worst
 
     async def _fate(self, shard: int, places: Sequence[Place]) -> tuple[Fate, str]:
         # Lost comes before applied: `applied` only rises, also past positions that no longer exist.
         if await self._is_lost(shard, places):
             return Fate.LOST, LOST
         applied = await self._applied(shard)
-        positions = {place.position for place in places}
-        # A letter is buried before its turn is stored, so an applied entry without one is really applied.
-        if min(positions) <= applied:
-            for letter in await self._stream.dead_letters(shard):
-                if letter.position in positions:
-                    return Fate.DEAD_LETTERED, letter.reason
-        return (Fate.APPLIED if max(positions) <= applied else Fate.PENDING), ""
+        worst = Fate.APPLIED, ""
+        for place in places:
+            # A letter is buried before its turn is stored, so an applied entry without one is really applied.
+            known = place.position <= applied
+            worst = _worse(worst, await self._letter(place) if known else (Fate.PENDING, ""))
+        return worst
+
+    async def _letter(self, place: Place) -> tuple[Fate, str]:
+        """Tell whether an applied entry was set aside, and what became of it then."""
+        found = await self._stream.find_letter(place.shard, place.position)
+        if found is None:
+            return Fate.APPLIED, ""
+        if isinstance(found, Letterhead):
+            return Fate.DEAD_LETTERED, found.reason
+        if found.position == 0:
+            return Fate.DEAD_LETTERED, DISCARDED
+        return await self._fate(place.shard, [Place(place.shard, found.incarnation, found.position)])
 
     async def _is_lost(self, shard: int, places: Sequence[Place]) -> bool:
         survived = await self._store.read_survived(shard)
@@ -126,6 +141,10 @@ class Receipts:
             if max(place.position for place in each) > await self._applied(shard):
                 return False
         return True
+
+
+def _worse(one: tuple[Fate, str], other: tuple[Fate, str]) -> tuple[Fate, str]:
+    return max(one, other, key=lambda found: _ORDER.index(found[0]))
 
 
 def _by_shard(places: Iterable[Place]) -> dict[int, list[Place]]:
