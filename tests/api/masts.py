@@ -167,6 +167,13 @@ class Site:
         self.other = Mast(self, "other", headers["other"])
         self.strict = Mast(self, "rigid", headers["rigid"])
 
+    async def renew(self):
+        """Log in again and renew the shards' limits, after hours have gone by."""
+        await self.step()
+        await self.writer._renew_limits()
+        for mast in (self.open, self.other, self.strict):
+            mast.headers = bearer(await token_of(self.http, f"{mast.tenant}-tech", "s3cret"))
+
     async def step(self):
         """Let the writer take one turn."""
         return await step(self.writer)
