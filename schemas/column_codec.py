@@ -171,9 +171,22 @@ def _decode_values(cursor: _Cursor, column_class: int, rows: int) -> Values:
     if column_class == ColumnClass.TEXT:
         sizes = cursor.octets(4 * (rows + 1))
         offsets = sizes.view("<u4").astype(type_int)
-        return Texts(offsets, cursor.octets(int(offsets[-1])))
+        return _checked(Texts(offsets, cursor.octets(int(offsets[-1]))))
     message = f"class {column_class} of a column is from a newer release"
     raise Corrupt(message)
+
+
+def _checked(texts: Texts) -> Texts:
+    """Refuse (ValueError) strings that overlap or are no UTF-8: nobody else looks before they are read."""
+    offsets, octets = texts.offsets, texts.octets
+    if offsets[0] or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError("strings overlap")
+    if not octets.tobytes().isascii():
+        str(octets.data, "utf-8")
+        starts = offsets[:-1][offsets[:-1] < len(octets)]
+        if ((octets[starts] & 0xC0) == 0x80).any():  # within a character
+            raise ValueError("a string begins within a character")
+    return texts
 
 
 def stack_rows(bodies: Sequence[bytes | memoryview]) -> Columns | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from schemas.changes import Change, Clear, Upsert
+from schemas.changes import Attach, Change, Clear, Upsert
 from schemas.column_codec import stack_rows
 from schemas.errors import Corrupt
 from schemas.ids import SeriesId
@@ -62,7 +62,10 @@ def _decoded(each: Sequence[_Opened], folded: Folded) -> list[Placed]:
     changes = []
     for entry, found in each:
         try:
-            changes.append(Placed(entry.position, entry.position, decode_content(found)))
+            change = decode_content(found)
+            if isinstance(change, Attach):
+                decode_refs(change.blocks)
+            changes.append(Placed(entry.position, entry.position, change))
         except Corrupt as broken:
             folded.failed.append((entry.position, entry.body, broken.message))
     return changes

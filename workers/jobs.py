@@ -13,8 +13,6 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from runtime import wiring
-from runtime.settings import Settings
 from schemas.errors import Corrupt
 from schemas.jobs import REPLAY_DEAD_LETTERS, ReplayDeadLetters
 from streams.entries import decode_entry
@@ -34,15 +32,20 @@ log = structlog.get_logger("jobs")
 _Arguments = TypeVar("_Arguments", bound=msgspec.Struct)
 
 
-def run(settings: Settings) -> int:
-    """Run jobs until told to end."""
-    wiring.serve_jobs(settings, functions(settings))
-    return 0
+def functions(open_stream: Callable[[], RecordStream], shards: int) -> dict[str, JobFunction]:
+    """Give every job of `schemas.jobs` by its name; each opens, in its own process, what it works on."""
 
+    def replay(told: ReplayDeadLetters) -> object:
+        async def act() -> dict[str, int]:
+            stream = open_stream()
+            try:
+                return await replay_dead_letters(stream, told, shards)
+            finally:
+                await stream.close()
 
-def functions(settings: Settings) -> dict[str, JobFunction]:
-    """Give every job of `schemas.jobs` by its name."""
-    return {REPLAY_DEAD_LETTERS: _told(ReplayDeadLetters, lambda told: _replay(settings, told))}
+        return asyncio.run(act())
+
+    return {REPLAY_DEAD_LETTERS: _told(ReplayDeadLetters, replay)}
 
 
 def _told(form: type[_Arguments], act: Callable[[_Arguments], object]) -> JobFunction:
@@ -50,17 +53,6 @@ def _told(form: type[_Arguments], act: Callable[[_Arguments], object]) -> JobFun
         return act(msgspec.convert(dict(arguments), form))
 
     return job
-
-
-def _replay(settings: Settings, told: ReplayDeadLetters) -> object:
-    async def act() -> dict[str, int]:
-        stream = wiring.open_stream(settings)
-        try:
-            return await replay_dead_letters(stream, told, settings.shards)
-        finally:
-            await stream.close()
-
-    return asyncio.run(act())
 
 
 async def replay_dead_letters(stream: RecordStream, told: ReplayDeadLetters, shards: int) -> dict[str, int]:

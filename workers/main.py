@@ -22,6 +22,7 @@ from runtime import lifeline, wiring
 from runtime.settings import Settings, SettingsError, load
 from schemas.errors import Conflict, ServiceError, Unavailable
 from workers import jobs
+from workers.screening import Shapes
 from workers.sealer import SealRules
 from workers.writer import Writer, WriterRules
 
@@ -58,6 +59,7 @@ async def write_until_told(settings: Settings) -> None:
             ports.clock,
             rules_of(settings),
             lambda: secrets.token_bytes(BLOCK_ID_BYTES),
+            shapes=Shapes(ports.catalog),
         )
         await writer.run(stop)
 
@@ -77,6 +79,12 @@ def run_writer(settings: Settings) -> int:
     return 0
 
 
+def run_jobs(settings: Settings) -> int:
+    """Run jobs until told to end."""
+    wiring.serve_jobs(settings, jobs.functions(lambda: wiring.open_stream(settings), settings.shards))
+    return 0
+
+
 def _refused(reason: object) -> int:
     """Say in one line why this worker must not start."""
     sys.stderr.write(f"aspectstore worker: {reason}\n")
@@ -85,7 +93,7 @@ def _refused(reason: object) -> int:
 
 def main() -> int:
     """Run the kind of worker that the command names."""
-    kinds = {"writer": run_writer, "jobs": jobs.run}
+    kinds = {"writer": run_writer, "jobs": run_jobs}
     if len(sys.argv) != 2 or sys.argv[1] not in kinds:
         return _refused(f"say which: {' or '.join(kinds)}")
     try:

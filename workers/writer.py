@@ -23,9 +23,10 @@ from storage.port import SeriesStore, SliceId, Turn
 from storage.sealing import Sealed
 from streams.port import Applied, DeadLetter, Entry, RecordStream
 from workers import failpoints, takeover
-from workers.folding import Folded, fold_series, grouped, has_clear
+from workers.folding import Folded, grouped, has_clear
 from workers.latest import LatestKeeper
 from workers.leases import Leases
+from workers.screening import Shapes, fold_or_set_aside
 from workers.sealer import Sealer, SealRules
 from workers.takeover import Held
 
@@ -93,8 +94,10 @@ class Writer:
         clock: Clock,
         rules: WriterRules,
         new_id: Callable[[], bytes],
+        *,
+        shapes: Shapes | None = None,
     ) -> None:
-        """Own nothing yet; `run` does the rest."""
+        """Own nothing yet; `run` does the rest. Without `shapes`, columns are not held against the types."""
         self._stream = stream
         self._store = store
         self._clock = clock
@@ -108,6 +111,7 @@ class Writer:
         """Slices whose rows this writer knows to be stored."""
         self._shard_of: dict[SeriesId, int] = {}
         self._sealer = Sealer(store, rules.seal, new_id)
+        self._shapes = shapes
         self._latest = LatestKeeper()
         self._trims: deque[tuple[float, dict[int, int]]] = deque()
         self.figures = WriterFigures()
@@ -250,11 +254,13 @@ class Writer:
     async def _fold(self, shard: int, entries: list[Entry]) -> Folded:
         folded = Folded()
         groups = grouped(entries, folded)
+        if self._shapes is not None:
+            await self._shapes.screen(groups, entries, folded)
         for number, (series, changes) in enumerate(groups.items()):
             self._shard_of[series] = shard
             if has_clear(changes) or len(groups) <= YIELD_SERIES:
                 await self._list(series)
-            fold_series(series, changes, self._listed.get(series, frozenset()), folded)
+            fold_or_set_aside(series, changes, self._listed.get(series, frozenset()), folded, entries)
             if number % YIELD_SERIES == YIELD_SERIES - 1:
                 await asyncio.sleep(0)
         return folded
