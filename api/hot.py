@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from litestar.exceptions import HTTPException
 
@@ -19,7 +19,7 @@ from api.scopes import SERIES_WRITE
 from api.series import PATH, Answered, write_options
 from api.services import Services
 from api.tenancy import demand
-from schemas.errors import TooLarge, UnsupportedMedia
+from schemas.errors import UnsupportedMedia
 from schemas.limits import PUT_BODY_BYTES_MAX
 from schemas.records import WriteMode
 
@@ -69,7 +69,7 @@ def _place(scope: Scope) -> tuple[str, str] | None:
     asset, slash, aspect = path[len(_PREFIX) :].partition("/")
     if not (asset and slash and aspect) or "/" in aspect:
         return None
-    return asset, unquote(aspect) if "%" in aspect else aspect
+    return asset, aspect  # the path is decoded already
 
 
 _READ = frozenset(
@@ -78,7 +78,12 @@ _READ = frozenset(
 
 
 def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    return {name: value for name, value in pairs if name in _READ}
+    """Pick the headers that matter; of repeated ones the first counts, as it does for the framework."""
+    found: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        if name in _READ:
+            found.setdefault(name, value)
+    return found
 
 
 def _check_media(headers: dict[bytes, bytes]) -> None:
@@ -93,7 +98,7 @@ async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
     """Read the body, never more of it than is allowed."""
     announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced[:12]) > PUT_BODY_BYTES_MAX:
-        raise _too_large()
+        raise HTTPException(status_code=413)  # in the words of the framework's own limit
     parts: list[bytes] = []
     size = 0
     while True:
@@ -103,11 +108,7 @@ async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
         part = message.get("body", b"")
         size += len(part)
         if size > PUT_BODY_BYTES_MAX:
-            raise _too_large()
+            raise HTTPException(status_code=413)  # in the words of the framework's own limit
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _too_large() -> TooLarge:
-    return TooLarge("The body is over 1 MB; send fewer records at a time.")
