@@ -24,7 +24,7 @@ from api.errors import answer
 from api.hot import HotPath
 from api.identity.service import IdentityService
 from api.queries import check_query
-from api.routes import aggregates, aspect_types, asset_types, assets, health, series, tokens
+from api.routes import aggregates, aspect_types, asset_types, assets, dead_letters, health, series, tokens
 from api.routes.docs import docs_routes
 from api.series import SeriesService
 from api.services import Services
@@ -42,6 +42,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *assets.ROUTES,
     *series.ROUTES,
     *aggregates.ROUTES,
+    *dead_letters.ROUTES,
 )
 
 BODY_BYTES_MAX = 1_048_576

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from cli.complaints import Complaint
+from cli.dead_letters import dead_letters
 from runtime.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -199,6 +200,9 @@ def demo(listen: str) -> None:
     from cli import demo as command  # noqa: PLC0415
 
     command.run(Path.cwd(), once=os.environ.get("DEMO_ONCE", "") not in {"", "0"}, listen=listen)
+
+
+main.add_command(dead_letters)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 PORTS_TRIED = 100
+STREAM_NAME = "stream.address"
 LOCK_NAME = "serve.lock"
 LOCK_WAIT_S = 10.0
 """The parts of a killed supervisor are on their way out."""
@@ -81,3 +82,19 @@ def _lives(pid: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def note_stream(folder: Path, url: str) -> None:
+    """Leave word where the private stream server listens, for commands on the same machine."""
+    path = folder / STREAM_NAME
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(url + "\n", "utf-8")
+
+
+def stream_of(folder: Path) -> str | None:
+    """Give the address of the private stream server of a service on this folder; None where there is none."""
+    try:
+        return (folder / STREAM_NAME).read_text("utf-8").strip() or None
+    except OSError:
+        return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from storage.port import CatalogStore, SeriesStore
-from streams.port import RecordStream
+from streams.port import JobQueue, RecordStream
 
 
 class Clock(Protocol):
@@ -59,3 +59,5 @@ class Ports:
     catalog: CatalogStore
     clock: Clock
     policy: DoorPolicy = field(default_factory=DoorPolicy)
+    jobs: JobQueue | None = None
+    """None where nothing is there that would ask for a job."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runtime import lifeline
-from runtime.places import POLL_S, CannotServe, lock_folder, reserve_port
+from runtime.places import POLL_S, CannotServe, lock_folder, note_stream, reserve_port
 from runtime.server_process import ServerFailed
 from runtime.settings import PREFIX, Settings
 from runtime.valkey_server import ValkeyServer, missing
@@ -180,6 +180,7 @@ class Supervisor:
             self._stream.start()
         except ServerFailed as error:
             raise CannotServe(str(error)) from None
+        note_stream(self._settings.folder, self._stream.url)
         return self._stream.url
 
     def _start(self, part: Part) -> None:

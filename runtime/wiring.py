@@ -5,6 +5,7 @@ Adapters are imported where they are chosen, so that a door on SQLite never load
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from runtime.clock import SystemClock
 from runtime.ports import DoorPolicy, Ports
 from runtime.settings import Settings, SettingsError
 from storage.port import CatalogStore, SeriesStore
-from streams.port import DEFAULT_CAPS, JobFunction, JobQueue, RecordStream
+from streams.port import DEFAULT_CAPS, JobFunction, JobQueue, JobStatus, RecordStream
 
 if TYPE_CHECKING:
     from storage.cassandra.session import Address
@@ -37,7 +38,9 @@ async def opened(settings: Settings, *, writes_series: bool) -> AsyncIterator[Po
         stream = open_stream(settings)
         stack.push_async_callback(stream.close)
         policy = DoorPolicy(profile=settings.profile, shards=settings.shards, public_url=settings.public_url)
-        yield Ports(stream, series, catalog, SystemClock(), policy)
+        jobs = _JobsWhenAsked(settings)
+        stack.push_async_callback(jobs.close)
+        yield Ports(stream, series, catalog, SystemClock(), policy, jobs)
 
 
 async def open_series(settings: Settings, *, writable: bool) -> SeriesStore:
@@ -116,6 +119,29 @@ def open_jobs(settings: Settings) -> JobQueue:
     from streams.rq_jobs import RqJobQueue  # noqa: PLC0415
 
     return RqJobQueue(settings.stream)
+
+
+class _JobsWhenAsked(JobQueue):
+    """Opens the queue at its first use: few doors ever ask for a job, and RQ takes long to load."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._queue: JobQueue | None = None
+
+    async def submit(self, name: str, arguments: Mapping[str, object], job_id: str) -> str:
+        return await (await self._opened()).submit(name, arguments, job_id)
+
+    async def status(self, job_id: str) -> JobStatus | None:
+        return await (await self._opened()).status(job_id)
+
+    async def close(self) -> None:
+        if self._queue is not None:
+            await self._queue.close()
+
+    async def _opened(self) -> JobQueue:
+        if self._queue is None:
+            self._queue = await asyncio.to_thread(open_jobs, self._settings)
+        return self._queue
 
 
 def serve_jobs(settings: Settings, functions: Mapping[str, JobFunction]) -> None:
