@@ -29,9 +29,6 @@ RUNS = 100
 """Random programs in memory; a tenth of it where each step goes to a server or a file."""
 
 RUNS_SLOW = 3_000
-OPEN = frozenset({"trim_restarts"})
-"""Rules that the product does not follow yet."""
-
 BREAKABLE = [case for case in PINNED if case.rule in SWITCHES and not case.simulator_only]
 
 
@@ -82,19 +79,10 @@ def test_every_switch_has_a_program():
 
 async def test_pinned_programs_are_right(store: SeriesStore):
     """With all rules on, the real functions show serial states only, on every store (design 4)."""
-    cases = [case for case in (*PINNED, *STORIES) if case.rule not in OPEN]
-    found = [(case.story, await run_real(store, case.program)) for case in cases]
+    cases = (*PINNED, *STORIES)
+    found = [(case.story, await run_real(store, case.program, slices=1 + case.two_slices)) for case in cases]
 
     assert [case for case in found if case[1] is not None] == []
-
-
-@pytest.mark.parametrize("case", [case for case in PINNED if case.rule in OPEN], ids=lambda case: case.story)
-@pytest.mark.xfail(
-    strict=True, reason="the writer does not notice that the stream was trimmed above its cursor"
-)
-async def test_pinned_program_is_right_once_the_writer_follows_the_rule(case: Pinned):
-    """What the model demands and the writer does not do yet."""
-    assert await run_real(MemorySeriesStore(), case.program, slices=1 + case.two_slices) is None
 
 
 @pytest.mark.parametrize("slices", [1, 2])
