@@ -167,12 +167,22 @@ def _responses(found: Mapping[str, Any], path: str) -> dict[str, Any]:
     media = VND_ERROR if path.startswith(HAL_PREFIX) else JSON
     responses = {"503": {"description": _UNAVAILABLE, "content": {media: {"schema": _REFERENCE}}}, **found}
     for status, response in responses.items():
+        if response.get("headers"):
+            response["headers"] = _plain_headers(response["headers"])
         if status in {"204", "304"}:
             response.pop("content", None)
         elif status == "400" and response.get("description") == "Bad request syntax or unsupported method":
             response["description"] = "Refused: malformed or invalid"
             response["content"] = {media: {"schema": _REFERENCE}}
     return dict(sorted(responses.items()))
+
+
+def _plain_headers(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe the headers of an answer in a steady order, each with a schema."""
+    return {
+        name: {"description": header["description"], "schema": {"type": "string"}}
+        for name, header in sorted(found.items())
+    }
 
 
 def _section(method: str, path: str, operation: Mapping[str, Any]) -> str:

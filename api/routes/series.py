@@ -6,9 +6,8 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, delete, get, patch, put
+from litestar.datastructures import ResponseHeader
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import OpenAPIHeader, Schema
-from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from api.receipts import Fate
@@ -71,6 +70,23 @@ RECORDS_BODY = {"records": True}
 """Marks handlers whose body is an array of records; the description of the API shows its shape."""
 
 
+def _header(name: str, description: str) -> ResponseHeader:
+    return ResponseHeader(name, documentation_only=True, description=description)
+
+
+RECEIPT = _header("Write-Receipt", "Proof of a durable write; for Read-After and the receipts route.")
+RECEIPTS = _header("Write-Receipt", "One for each pair in body order, divided by commas; `-`: refused.")
+APPLIED = _header("Write-Applied", "With `wait=applied`: whether the store has it already.")
+LINK = _header("Link", '`<…>; rel="next"`; absent on the last page.')
+READ_POSITION = _header("Read-Position", "Only where the newest acknowledged writes may be missing.")
+QUOTA = [
+    _header("Quota-Rule", "Only under a limit, also with 429. `series-rate`: bytes of bodies a series."),
+    _header("Quota-Limit", "What the rule allows at once."),
+    _header("Quota-Used", "What of it is used."),
+    _header("Quota-Reset", "Seconds until nothing is used, if nothing more comes."),
+]
+
+
 def _parameters(**given: str | None) -> dict[str, str]:
     return {name.rstrip("_"): value for name, value in given.items() if value is not None}
 
@@ -95,6 +111,7 @@ def _options(wait: str | None, key: str | None) -> WriteOptions:
     opt={**require(SERIES_WRITE), **RECORDS_BODY},
     request_max_body_size=PUT_BODY_BYTES_MAX,
     responses=_WRITING,
+    response_headers=[RECEIPT, APPLIED, *QUOTA],
     operation_id="putTimeSeries",
     tags=_TAGS,
 )
@@ -121,6 +138,7 @@ async def put_series(
     opt={**require(SERIES_WRITE), **RECORDS_BODY},
     request_max_body_size=PATCH_BODY_BYTES_MAX,
     responses=_WRITING,
+    response_headers=[RECEIPT, APPLIED, *QUOTA],
     operation_id="patchTimeSeries",
     tags=_TAGS,
 )
@@ -152,6 +170,7 @@ async def patch_series(
             description="Accepted; the body is empty, or lists the pairs that were not stored",
         ),
     },
+    response_headers=[RECEIPTS, APPLIED, *QUOTA],
     operation_id="putTimeSeriesSet",
     tags=_TAGS,
 )
@@ -165,17 +184,6 @@ async def put_series_set(
     return _response(await services.series.write_set(request.user, body, options, logref))
 
 
-_READ_HEADERS = {
-    "Link": OpenAPIHeader(
-        description='`<…>; rel="next"`; absent on the last page.', schema=Schema(type=OpenAPIType.STRING)
-    ),
-    "Read-Position": OpenAPIHeader(
-        description="Only where the newest acknowledged writes may be missing.",
-        schema=Schema(type=OpenAPIType.STRING),
-    ),
-}
-
-
 @get(
     PATH + "/{asset:str}/{aspect:str}",
     opt=require(SERIES_READ),
@@ -183,6 +191,7 @@ _READ_HEADERS = {
         **_READING,
         200: ResponseSpec(list[dict[str, Any]], generate_examples=False, description="Records"),
     },
+    response_headers=[LINK, READ_POSITION],
     operation_id="getTimeSeries",
     tags=_TAGS,
 )
@@ -212,6 +221,7 @@ async def get_series(
     status_code=204,
     opt=require(SERIES_DELETE),
     responses=refusals(400, 401, 403, 404, 422, 429, 503),
+    response_headers=[RECEIPT, APPLIED],
     operation_id="deleteTimeSeries",
     tags=_TAGS,
 )
