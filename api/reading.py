@@ -17,7 +17,7 @@ from schemas.latest import Latest, LatestCell
 from schemas.receipts import Place
 from storage import merge
 from storage.port import SeriesStore
-from storage.reader import Wanted, read_series
+from storage.reader import READ_DEADLINE_S, Wanted, read_series
 from streams.port import RecordStream
 from streams.shards import shard_of
 
@@ -40,24 +40,33 @@ class Rows:
 class Reading:
     """The way out of stream and store."""
 
-    def __init__(self, stream: RecordStream, store: SeriesStore, receipts: Receipts, shards: int) -> None:
-        """Read from a stream of so many shards and the store under it."""
+    def __init__(
+        self,
+        stream: RecordStream,
+        store: SeriesStore,
+        receipts: Receipts,
+        shards: int,
+        *,
+        deadline_s: float = READ_DEADLINE_S,
+    ) -> None:
+        """Read from a stream of so many shards and the store under it, each slice within the deadline."""
         self._stream = stream
         self._store = store
         self._receipts = receipts
         self._shards = shards
+        self._deadline_s = deadline_s
 
     async def rows(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
         """Read a range; `after` makes these entries a must (`Read-After`)."""
         tail, behind = await self._fresh(series, after)
-        return Rows(await read_series(self._store, series, wanted, tail.changes), behind)
+        return Rows(await self._read(series, wanted, tail), behind)
 
     async def newest(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
         """Read the newest record of a range: one row or none, with the wanted variables only (MS-43)."""
         tail, behind = await self._fresh(series, after)
         found = None if tail.latest is None else _newest_row(tail.latest, wanted)
         if found is None:
-            found = await read_series(self._store, series, wanted, tail.changes)
+            found = await self._read(series, wanted, tail)
         return Rows(found, behind)
 
     async def latest(
@@ -77,6 +86,9 @@ class Reading:
         cells |= await self._from_store(series, wanted, missing, tail)
         return Rows(_rows_of(cells, aspect), behind)
 
+    async def _read(self, series: SeriesId, wanted: Wanted, tail: FreshTail) -> Columns:
+        return await read_series(self._store, series, wanted, tail.changes, deadline_s=self._deadline_s)
+
     async def _from_store(
         self, series: SeriesId, wanted: Wanted, missing: set[int], tail: FreshTail
     ) -> dict[int, LatestCell]:
@@ -85,7 +97,7 @@ class Reading:
         end_ms = wanted.end_ms
         while missing:
             page = Wanted(wanted.start_ms, end_ms, frozenset(missing), LATEST_PAGE_ROWS, descending=True)
-            columns = await read_series(self._store, series, page, tail.changes)
+            columns = await self._read(series, page, tail)
             for variable, column in columns.cells.items():
                 cell = _last_cell(columns.time_ms, column)
                 if cell is not None:

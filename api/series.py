@@ -102,7 +102,8 @@ class SeriesService:
         stream, store, shards = self._ports.stream, self._ports.series, self._ports.policy.shards
         self.receipts = Receipts(stream, store, bytes.fromhex(document.body.decode()))
         self.ingest = Ingest(stream, self.receipts, shards)
-        self.reading = Reading(stream, store, self.receipts, shards)
+        deadline_s = self._ports.policy.read_deadline_s
+        self.reading = Reading(stream, store, self.receipts, shards, deadline_s=deadline_s)
 
     # -- writing -------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runtime.metrics import DoorFigures
 from storage.port import CatalogStore, SeriesStore
 from streams.port import JobQueue, RecordStream
 
@@ -38,6 +39,8 @@ class DoorPolicy:
     """Life of a token from the password grant (TB-07)."""
     refresh_token_s: int = 86_400
     """Life of a family of refresh tokens since its last use (TB-07)."""
+    read_deadline_s: float = 30.0
+    """A read of a slice that takes longer is refused with 503: purge waits longer than this (design 4.7)."""
     body_deadline_s: float = 30.0
     """A request body that has not arrived by then is refused with 408."""
     body_rate_bytes_min: int = 1_024
@@ -61,3 +64,5 @@ class Ports:
     policy: DoorPolicy = field(default_factory=DoorPolicy)
     jobs: JobQueue | None = None
     """None where nothing is there that would ask for a job."""
+    figures: DoorFigures = field(default_factory=DoorFigures)
+    """What this process counts as a door."""

@@ -37,7 +37,12 @@ async def opened(settings: Settings, *, writes_series: bool) -> AsyncIterator[Po
         stack.push_async_callback(catalog.close)
         stream = open_stream(settings)
         stack.push_async_callback(stream.close)
-        policy = DoorPolicy(profile=settings.profile, shards=settings.shards, public_url=settings.public_url)
+        policy = DoorPolicy(
+            profile=settings.profile,
+            shards=settings.shards,
+            public_url=settings.public_url,
+            read_deadline_s=settings.read_deadline_s,
+        )
         jobs = _JobsWhenAsked(settings)
         stack.push_async_callback(jobs.close)
         yield Ports(stream, series, catalog, SystemClock(), policy, jobs)

@@ -55,12 +55,20 @@ EVERYTHING = Wanted(-(2**62), 2**62)
 
 
 async def read_series(
-    store: SeriesStore, series: SeriesId, wanted: Wanted, tail: Sequence[Placed] = ()
+    store: SeriesStore,
+    series: SeriesId,
+    wanted: Wanted,
+    tail: Sequence[Placed] = (),
+    *,
+    deadline_s: float = READ_DEADLINE_S,
 ) -> Columns:
-    """Read the rows of a range that have a value among the wanted variables, ascending, at most `rows`."""
+    """Read the rows of a range that have a value among the wanted variables, ascending, at most `rows`.
+
+    StoreUnavailable where one slice takes longer than `deadline_s`, which must be shorter than the grace.
+    """
     found: list[Columns] = []
     left = wanted.rows
-    async for columns in _pieces(store, series, wanted, tail):
+    async for columns in _pieces(store, series, wanted, tail, deadline_s):
         visible = np.flatnonzero(merge.rows_with_values(columns))
         if left is not None:
             visible = visible[-left:] if wanted.descending else visible[:left]
@@ -72,7 +80,7 @@ async def read_series(
 
 
 async def _pieces(
-    store: SeriesStore, series: SeriesId, wanted: Wanted, tail: Sequence[Placed]
+    store: SeriesStore, series: SeriesId, wanted: Wanted, tail: Sequence[Placed], deadline_s: float
 ) -> AsyncIterator[Columns]:
     """Yield the state of consecutive windows, in the wanted direction."""
     starts = set(await store.read_slices(series)) | _slices_of_tail(series, tail)
@@ -83,7 +91,8 @@ async def _pieces(
             continue
         slice_id = SliceId(series, start)
         while first < end:
-            columns, first, end = await _window(store, slice_id, wanted, (first, end), tail)
+            window = _window(store, slice_id, wanted, (first, end), tail, deadline_s=deadline_s)
+            columns, first, end = await window
             if columns.rows:
                 yield columns
 
@@ -99,11 +108,17 @@ def _slices_of_tail(series: SeriesId, tail: Sequence[Placed]) -> set[int]:
 
 
 async def _window(
-    store: SeriesStore, slice_id: SliceId, wanted: Wanted, span: tuple[int, int], tail: Sequence[Placed]
+    store: SeriesStore,
+    slice_id: SliceId,
+    wanted: Wanted,
+    span: tuple[int, int],
+    tail: Sequence[Placed],
+    *,
+    deadline_s: float,
 ) -> tuple[Columns, int, int]:
     """Read one window of a slice; give it and the span that is left."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + READ_DEADLINE_S
+    deadline = loop.time() + deadline_s
     while loop.time() < deadline:
         head = decode_head((await store.read_head(slice_id)).body)
         deltas = await _later_deltas(store, slice_id, head.sealed_through)
@@ -115,7 +130,7 @@ async def _window(
             state = merge.between(merge.state(layers), first, end)
             rest = (span[0], first) if wanted.descending else (end, span[1])
             return state, *rest
-    message = f"a read of one slice took longer than {READ_DEADLINE_S:.0f} s"
+    message = f"a read of one slice took longer than {deadline_s:g} s"
     raise StoreUnavailable(message)
 
 
