@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -130,6 +129,7 @@ class Supervisor:
         self._parts: list[Part] = []
         self._environ: Mapping[str, str] = {}
         self._lock = -1
+        self._ready = False
 
     def run(self) -> None:
         """Serve until told to end; CannotServe says why it could not."""
@@ -147,6 +147,7 @@ class Supervisor:
             if self._await_ready(host, port):
                 shown = f"[{host}]" if ":" in host else host
                 self._say(f"ready http://{shown}:{port}")
+                self._ready = True
                 self._release_jobs()
                 while not self._signals.asked:
                     self._tend()
@@ -157,11 +158,8 @@ class Supervisor:
         settings = self._settings.changed(listen=f"{shown}:{port}", data=str(self._settings.folder))
         if settings.stream == "embedded":
             settings = settings.changed(stream=self._start_stream())
-        metrics = settings.folder / "metrics"
-        shutil.rmtree(metrics, ignore_errors=True)
-        metrics.mkdir(mode=0o700)
         others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        self._environ = others | settings.to_environ() | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+        self._environ = others | settings.to_environ()
         self._settings = settings
         self._parts = [Part(name, command) for name, command in commands(settings).items()]
         for part in self._parts:
@@ -200,9 +198,6 @@ class Supervisor:
         while not self._signals.asked:
             if answers(host, port) and self._writers_ready(self._settings):
                 return True
-            for part in self._parts:
-                if part.process is not None and part.process.poll() == BAD_SETTINGS:
-                    raise CannotServe(f"{part.name} cannot start; its reason stands above")
             if time.monotonic() > deadline:
                 raise CannotServe(f"not ready within {READY_S:.0f} s; the log above says why")
             self._tend()
@@ -235,6 +230,8 @@ class Supervisor:
                 part.due_s = now + part.pause_s
                 code = part.process.returncode
                 part.process = None
+                if code == BAD_SETTINGS and not self._ready:
+                    raise CannotServe(f"{part.name} cannot start; its reason stands above")
                 self._log.error("part_ended", part=part.name, exit_code=code, again_in_s=part.pause_s)
             if part.process is None and now >= part.due_s:
                 self._start(part)

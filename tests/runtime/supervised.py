@@ -1,0 +1,89 @@
+"""A supervisor over stand-in parts, for tests: `supervised.py FOLDER LISTEN [BEHAVIOUR]`.
+
+Each part notes its starts and ends in FOLDER/events; the door answers `/health`. BEHAVIOUR of the writer:
+`stubborn` ignores SIGTERM, `bad` exits with 2 at once.
+"""
+
+import os
+import signal
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import TCPServer
+
+from runtime import supervisor
+from runtime.places import CannotServe
+from runtime.settings import Settings
+
+
+def note(folder: Path, text: str) -> None:
+    """Append one event; short appends are atomic."""
+    with (folder / "events").open("a") as events:
+        events.write(f"{text}\n")
+
+
+def part(folder: Path, name: str, behaviour: str) -> None:
+    """Be one part until told to end."""
+    if behaviour == "bad" and name.startswith("writer"):
+        sys.exit(2)
+
+    def end(*_: object) -> None:
+        if behaviour == "stubborn" and name.startswith("writer"):
+            return
+        note(folder, f"end {name}")
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, lambda *_: note(folder, f"interrupted {name}"))
+    note(folder, f"start {name} {os.getpid()}")
+    if name == "doors":
+        host, port = os.environ["ASPECTSTORE_LISTEN"].rsplit(":", 1)
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Keep quiet."""
+
+        class Server(TCPServer):
+            allow_reuse_address = True
+            allow_reuse_port = True
+
+        Server((host, int(port)), Handler).serve_forever()
+    while True:
+        time.sleep(60)
+
+
+def _writes(folder: Path) -> bool:
+    return "start writer-0" in (folder / "events").read_text()
+
+
+def main() -> None:
+    """Run the supervisor, or with `part` one of its parts."""
+    if sys.argv[1] == "part":
+        part(Path(sys.argv[2]), sys.argv[3], sys.argv[4])
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is a text file
+    folder, listen, behaviour = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    supervisor.READY_S = 20.0
+    real = supervisor.commands
+    supervisor.commands = lambda settings: {
+        name: [sys.executable, __file__, "part", str(folder), name, behaviour] for name in real(settings)
+    }
+    settings = Settings(data=str(folder), listen=listen, stream="unix:///nowhere", drain_s=1.0)
+    try:
+        supervisor.Supervisor(
+            settings, lambda line: sys.stdout.write(f"{line}\n"), lambda _: _writes(folder)
+        ).run()
+    except CannotServe as error:
+        sys.stdout.write(f"cannot serve: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
