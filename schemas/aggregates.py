@@ -77,12 +77,12 @@ def _of_column(
     uncertain = np.add.reduceat((classes == Quality.UNCERTAIN).astype("<i8"), starts)
     sizes = np.diff(np.append(starts, len(rows)))
     good = sizes - bad - uncertain
-    values = all_values[rows]
+    values: Floats | Ints = all_values[rows]  # type: ignore[assignment]  # of a number, never a boolean
     usable = classes != Quality.BAD
     for number, start in enumerate(starts.tolist()):
         part = slice(start, start + int(sizes[number]))
         counts = int(good[number]), int(uncertain[number]), int(bad[number])
-        yield int(intervals[start]), _of_part(counts, values[part], times[part], usable[part])  # type: ignore[arg-type]
+        yield int(intervals[start]), _of_part(counts, values[part], times[part], usable[part])
 
 
 def _of_part(counts: tuple[int, int, int], values: Floats | Ints, times: Ints, usable: Bools) -> Aggregate:
