@@ -193,6 +193,9 @@ class Ledger:
         account.reads += 1
         series = (read.tenant, read.asset)
         observed = _observed(account, series, read.rows)
+        for key, value in observed.items():
+            if self._blame(series, key, value) == "cross_tenant":
+                account.found("cross_tenant", f"{series} {key}: a read shows {value!r}")
         if read.exempt:
             account.exempt_reads += 1
             return
