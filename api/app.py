@@ -23,6 +23,7 @@ from api.door import Door
 from api.errors import answer
 from api.hot import HotPath
 from api.identity.service import IdentityService
+from api.probe import Probe
 from api.queries import check_query
 from api.routes import aggregates, aspect_types, asset_types, assets, dead_letters, health, series, tokens
 from api.routes.docs import docs_routes
@@ -61,7 +62,9 @@ def join(litestar: Litestar, ports: Ports) -> Door:
     """Put a framework application that serves no other door to work over these ports."""
     index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile)
     identity = IdentityService(ports, index.is_active)
-    services = Services(ports, identity, index, Catalogue(ports.catalog, index), SeriesService(ports, index))
+    services = Services(
+        ports, identity, index, Catalogue(ports.catalog, index), SeriesService(ports, index), Probe(ports)
+    )
     litestar.state.services = services
     door = Door(litestar, services)
     door.inner = HotPath(door.inner, services)

@@ -19,11 +19,17 @@ from litestar import Litestar
 from api.asgi import BODILESS, Application, Message, Receive, Scope, Send
 from api.bodies import BodyWatch
 from api.errors import answer
+from api.series import PATH as SERIES_PATH
 from api.services import Services
 from runtime import logs
 from schemas.errors import Unavailable
 
 log = structlog.get_logger(__name__)
+
+METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
+SERIES_PREFIX = f"{SERIES_PATH}/"
+SINGLE_PUT = ("PUT", f"{SERIES_PATH}/{{asset}}/{{aspect}}")
+"""As the framework names the route that `api.hot` answers for it."""
 
 _ALWAYS = ((b"vary", b"Authorization"), (b"cache-control", b"no-store"))
 """Answers belong to one caller (S3)."""
@@ -42,6 +48,8 @@ class Door:
         self.services = services
         self.inner = cast("Application", litestar)
         self._ready = False
+        self._clock = services.ports.clock
+        self._figures = services.ports.figures
         self._watch = BodyWatch(services.ports.clock, services.ports.policy)
         # Unique across doors and starts by the prefix, within one by the number: a random one costs more.
         self._prefix = secrets.token_hex(4)
@@ -58,7 +66,8 @@ class Door:
     async def running(self) -> AsyncIterator[Door]:
         """Load the catalogue, follow it while the block runs, and let go at its end."""
         await self.services.load()
-        followers = [asyncio.create_task(self._follow()), asyncio.create_task(self._watch.run())]
+        tasks = (self._follow(), self._watch.run(), self.services.probe.publish())
+        followers = [asyncio.create_task(task) for task in tasks]
         self._ready = True
         try:
             # The framework's own lifespan would only start its event emitter, which nothing uses.
@@ -74,12 +83,13 @@ class Door:
         request_id = f"{self._prefix}{next(self._numbers):08x}"
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)
-        started = False
+        status = 0
+        begun_s = self._clock.monotonic_s()
 
         async def send_marked(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 _mark(message, request_id)
             await send(message)
 
@@ -88,9 +98,12 @@ class Door:
         try:
             await (self.inner if self._ready else _not_ready)(scope, receive, send_marked)
         except Exception as error:
-            if started:  # Half an answer is out: cutting the connection is all that is left.
+            if status:  # Half an answer is out: cutting the connection is all that is left.
                 raise
             await _send_error(error, request_id, scope["path"], send_marked)
+        finally:
+            seconds = self._clock.monotonic_s() - begun_s
+            self._figures.request(*_route(scope), status, seconds)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -115,6 +128,17 @@ class Door:
                 log.warning("catalogue_not_followed", error=str(error))
             except Exception:
                 log.exception("catalogue_not_followed")
+
+
+def _route(scope: Scope) -> tuple[str, str]:
+    """Name a request as `/metrics` does: method and template, never what a client made up."""
+    method = scope["method"]
+    template = scope.get("path_template")
+    if template is not None:
+        return method if method in METHODS else "other", template
+    if method == "PUT" and scope["path"].startswith(SERIES_PREFIX):
+        return SINGLE_PUT
+    return method if method in METHODS else "other", "other"
 
 
 def _mark(message: Message, request_id: str) -> None:

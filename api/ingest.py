@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.receipts import Receipts
+from runtime.metrics import DoorFigures
 from schemas.aspects import AspectType
 from schemas.changes import Change, Upsert
 from schemas.columns import Column, Columns
@@ -58,11 +59,12 @@ class Accepted:
 class Ingest:
     """The way into the stream."""
 
-    def __init__(self, stream: RecordStream, receipts: Receipts, shards: int) -> None:
+    def __init__(self, stream: RecordStream, receipts: Receipts, shards: int, figures: DoorFigures) -> None:
         """Append to a stream of so many shards."""
         self._stream = stream
         self._receipts = receipts
         self._shards = shards
+        self._figures = figures
 
     async def append(self, write: Write) -> Accepted:
         """Append one write; returns when all of it is durable. Raises what the refusal means."""
@@ -75,7 +77,19 @@ class Ingest:
         """Append several writes and give each its own outcome (multi PUT: per pair)."""
         admissions = [self._admission(write) for write in writes]
         answers = await self._stream.append(admissions)
+        self._count(admissions, answers)
         return [self._outcome(*each) for each in zip(admissions, answers, strict=True)]
+
+    def _count(
+        self, admissions: Sequence[Admission], answers: Sequence[Admitted | Refusal | Throttled]
+    ) -> None:
+        for admission, answer in zip(admissions, answers, strict=True):
+            if isinstance(answer, Admitted):
+                if not answer.repeated:
+                    self._figures.admitted(answer.entries, admission.bytes_count)
+            else:
+                reason = "rate" if isinstance(answer, Throttled) else answer.value
+                self._figures.add("refused_writes", reason)
 
     def _admission(self, write: Write) -> Admission:
         series, version = write.series, write.aspect.version

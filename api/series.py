@@ -101,7 +101,7 @@ class SeriesService:
         assert document is not None
         stream, store, shards = self._ports.stream, self._ports.series, self._ports.policy.shards
         self.receipts = Receipts(stream, store, bytes.fromhex(document.body.decode()))
-        self.ingest = Ingest(stream, self.receipts, shards)
+        self.ingest = Ingest(stream, self.receipts, shards, self._ports.figures)
         deadline_s = self._ports.policy.read_deadline_s
         self.reading = Reading(stream, store, self.receipts, shards, deadline_s=deadline_s)
 

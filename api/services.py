@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
 from api.identity.service import IdentityService
+from api.probe import Probe
 from api.series import SeriesService
 from runtime.ports import Ports
 
@@ -23,6 +24,7 @@ class Services:
     index: CatalogIndex
     catalogue: Catalogue
     series: SeriesService
+    probe: Probe
 
     async def load(self) -> None:
         """Read the catalogue into the index and the keys into the ring."""

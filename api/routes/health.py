@@ -1,4 +1,4 @@
-"""`/health` and `/metrics`: whether the door is well, and what it counts."""
+"""`/health` and `/metrics`: whether the door is well, and what all processes count."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from api.probe import DOWN, NEEDED, UP, Found
 from api.scopes import OPERATIONS_READ, opened, require
 from api.services import Services, Serving
 from api.tenancy import demand
 from api.wire import refusals
-from schemas.errors import Forbidden, ServiceError, Unauthenticated
-from schemas.ids import CORE
+from runtime.metrics import render
+from schemas.errors import Forbidden, Unauthenticated
 
 
 class Health(msgspec.Struct):
     """The state of the door; parts only for a token with the operations scope."""
 
     status: str
-    """`UP` or `DOWN`."""
+    """`UP` or `DOWN`: `DOWN` when catalogue, stream or store does not answer."""
     parts: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
-    """State of each thing that the door needs."""
+    """Each begins with `UP` or `DOWN`; writers say when one was last heard of, the backlog its bytes."""
 
 
 @get(
@@ -34,10 +35,12 @@ class Health(msgspec.Struct):
 )
 async def health(request: Request[Any, Any, Any], services: Serving) -> Response[Health]:
     """Tell whether the door can work: 200 and `UP`, or 503 and `DOWN`."""
-    parts = {"catalog": await _catalog_state(services)}
-    status = "UP" if all(state == "UP" for state in parts.values()) else "DOWN"
-    shown: dict[str, str] | msgspec.UnsetType = parts if _may_see_parts(request, services) else msgspec.UNSET
-    return Response(Health(status, shown), status_code=200 if status == "UP" else 503)
+    found = await services.probe.look()
+    status = UP if all(found.states[part] == UP for part in NEEDED) else DOWN
+    shown: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    if _may_see_parts(request, services):
+        shown = _parts(found, services.ports.clock.now_ms())
+    return Response(Health(status, shown), status_code=200 if status == UP else 503)
 
 
 @get(
@@ -47,22 +50,28 @@ async def health(request: Request[Any, Any, Any], services: Serving) -> Response
     responses=refusals(401, 403),
     operation_id="metrics",
     tags=["operation"],
-    sync_to_thread=False,
 )
-def metrics() -> Response[bytes]:
-    """Give the counters in the text format of Prometheus."""
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+async def metrics(services: Serving) -> Response[bytes]:
+    """Give the counters of every living process in the text format of Prometheus."""
+    return Response(render(await services.probe.report_all()), media_type=CONTENT_TYPE_LATEST)
 
 
 ROUTES = (health, metrics)
 
 
-async def _catalog_state(services: Services) -> str:
-    try:
-        await services.ports.catalog.get(CORE, "tenant", "")
-    except ServiceError:
-        return "DOWN"
-    return "UP"
+def _parts(found: Found, now_ms: int) -> dict[str, str]:
+    """Say in words how each part is."""
+    parts = {part: found.states[part] for part in NEEDED}
+    if found.writer_seen_ms:
+        ago_s = max(0, now_ms - max(found.writer_seen_ms)) // 1_000
+        parts["writers"] = f"{UP}, {len(found.writer_seen_ms)}, last seen {ago_s} s ago"
+    else:
+        parts["writers"] = f"{DOWN}, none seen"
+    if found.backlog_bytes is not None:
+        parts["backlog"] = f"{UP}, {found.backlog_bytes} bytes"
+    else:
+        parts["backlog"] = f"{DOWN}, not known"
+    return parts
 
 
 def _may_see_parts(request: Request[Any, Any, Any], services: Services) -> bool:

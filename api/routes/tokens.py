@@ -12,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from api.bodies import FORM_TYPES
 from api.identity.tokens import Identity
 from api.scopes import ANY, opened, require
-from api.services import Serving
+from api.services import Services, Serving
 from api.tenancy import Caller
 from api.wire import refusals
 from schemas.errors import Forbidden, TooMany, Unauthenticated, Unavailable
@@ -21,6 +21,9 @@ FORM_BYTES_MAX = 16_384
 """A login is a few hundred bytes; a client assertion has a few thousand."""
 
 FIELDS_MAX = 20
+
+GRANTS = frozenset({"client_credentials", "password", "refresh_token"})
+"""Which `/metrics` names."""
 
 
 class TokenBody(msgspec.Struct, omit_defaults=True):
@@ -114,6 +117,15 @@ _OAUTH_RESPONSES = {
 async def issue_token(request: Request[Any, Any, Any], services: Serving) -> Response[TokenBody]:
     """Grant a token: `client_credentials`, `password` or `refresh_token`."""
     form = _form(await request.body())
+    response = await _issued(request, services, form)
+    grant = (form or {}).get("grant_type", "")
+    services.ports.figures.add("tokens", grant if grant in GRANTS else "other", str(response.status_code))
+    return response
+
+
+async def _issued(
+    request: Request[Any, Any, Any], services: Services, form: dict[str, str] | None
+) -> Response[TokenBody]:
     if form is None:
         return _oauth_error(400, "invalid_request", "The form is malformed or repeats a parameter.")
     address = request.client.host if request.client else ""
