@@ -174,7 +174,7 @@ async def _seal(sealer: Sealer, position: int) -> None:
     due = [slice_id for slice_id, _ in sealer.due(0.0)]
     for first in range(0, len(due), SEALS_AT_ONCE):
         several = due[first : first + SEALS_AT_ONCE]
-        await asyncio.gather(*(sealer.seal(slice_id, position, 0.0) for slice_id in several))
+        await asyncio.gather(*(sealer.seal(slice_id, position, lambda: 0.0) for slice_id in several))
 
 
 async def store_rows(session: Session, batches: Sequence[Call], under_way: int) -> float:

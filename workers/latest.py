@@ -1,4 +1,4 @@
-"""What the writer knows of each series' newest values, and what it tells the readers (design 4.12).
+"""What the writer knows of each series' newest values in a shard, and what readers are told (design 4.12).
 
 Begins with series that it saw empty in the store; a cache that must be dropped stays dropped until a
 seal has read the newest slice. Bounded: the least recently written series are forgotten first.
@@ -15,18 +15,20 @@ from storage.reader import Placed
 
 _Value = TypeVar("_Value")
 
-SERIES_MAX = 200_000
-"""Caches in memory: about 100 MB; a forgotten series is read from the store."""
+SERIES_MAX = 4_000
+"""Caches of one shard in memory, some 2 MB; a forgotten series is read from the store."""
 
 
 class LatestKeeper:
-    """The latest caches of one writer's series."""
+    """The latest caches of one shard's series."""
 
     def __init__(self) -> None:
         """Know nothing."""
         self._known: dict[SeriesId, Latest] = {}
         self._missing: dict[SeriesId, int] = {}
         """Series whose cache was dropped, or never known, with the position of their last change."""
+        self._forgotten = 0
+        """The highest position at which a series changed that is in neither list any more."""
 
     def after(
         self, changes: Mapping[SeriesId, Iterable[Placed]], position: int
@@ -39,28 +41,26 @@ class LatestKeeper:
         for placed in changes:
             latest = advanced(latest, placed.change, position)
         if latest is None:
-            _keep(self._missing, series, position)
+            dropped = _keep(self._missing, series, position)
+            self._forgotten = max(self._forgotten, dropped or 0)
             return None
-        _keep(self._known, series, latest)
+        return self._know(series, latest)
+
+    def _know(self, series: SeriesId, latest: Latest) -> bytes:
+        dropped = _keep(self._known, series, latest)
+        self._forgotten = max(self._forgotten, dropped.position if dropped else 0)
         return encode_latest(latest)
 
     def offer(self, series: SeriesId, latest: Latest) -> bytes | None:
         """Take a cache read from the store, unless a later change is known; gives what readers shall see."""
-        if series in self._known or self._missing.get(series, 0) > latest.position:
+        if series in self._known or self._missing.get(series, self._forgotten) > latest.position:
             return None
         self._missing.pop(series, None)
-        _keep(self._known, series, latest)
-        return encode_latest(latest)
-
-    def forget(self, series: Iterable[SeriesId]) -> None:
-        """Drop what another writer may change from now on."""
-        for each in series:
-            self._known.pop(each, None)
-            self._missing.pop(each, None)
+        return self._know(series, latest)
 
 
-def _keep(kept: dict[SeriesId, _Value], series: SeriesId, value: _Value) -> None:
+def _keep(kept: dict[SeriesId, _Value], series: SeriesId, value: _Value) -> _Value | None:
+    """Put a value at the young end; gives the oldest one if it had to go."""
     kept.pop(series, None)
     kept[series] = value
-    if len(kept) > SERIES_MAX:
-        kept.pop(next(iter(kept)))
+    return kept.pop(next(iter(kept))) if len(kept) > SERIES_MAX else None

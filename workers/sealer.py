@@ -10,9 +10,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
+from schemas.errors import Corrupt
 from storage import sealing
 from storage.port import SeriesStore, SliceId
 from storage.sealing import SEAL_DELTAS, SEAL_ROWS, Sealed
+
+log = structlog.get_logger("sealer")
 
 
 @dataclass(slots=True)
@@ -69,25 +74,36 @@ class Sealer:
             self._ready[slice_id] = None
         return [(slice_id, self._laid[slice_id].shard) for slice_id in self._ready]
 
-    async def seal(self, slice_id: SliceId, upto: int, now_s: float) -> Sealed | None:
-        """Seal one slice through the shard's acknowledged position; queue what is to be purged."""
+    async def seal(self, slice_id: SliceId, upto: int, now_s: Callable[[], float]) -> Sealed | None:
+        """Seal one slice through the shard's acknowledged position; queue what is to be purged.
+
+        None also for a slice with bytes that do not decode: it is logged and left as it is.
+        """
         self._ready.pop(slice_id, None)
         self._laid.pop(slice_id, None)
-        sealed = await sealing.seal(self._store, slice_id, upto, self._new_id)
-        if sealed is not None:
-            self._purges.append((now_s + self._rules.grace_s, sealed))
-        if slice_id not in self._swept:
-            self._swept.add(slice_id)
-            orphans = await sealing.find_orphans(self._store, slice_id)
-            if orphans.replaced:
-                self._purges.append((now_s + self._rules.grace_s, orphans))
+        try:
+            sealed = await sealing.seal(self._store, slice_id, upto, self._new_id)
+            if sealed is not None:
+                # The grace begins here: readers may hold the older head until now, however long it took.
+                self._purges.append((now_s() + self._rules.grace_s, sealed))
+            if slice_id not in self._swept:
+                self._swept.add(slice_id)
+                orphans = await sealing.find_orphans(self._store, slice_id)
+                if orphans.replaced:
+                    self._purges.append((now_s() + self._rules.grace_s, orphans))
+        except Corrupt as broken:
+            log.exception("slice_not_sealed", slice=str(slice_id), reason=broken.message)
+            return None
         return sealed
 
     async def purge_due(self, now_s: float) -> int:
         """Purge what has waited through the grace; gives the number of slices."""
         done = 0
         while self._purges and self._purges[0][0] <= now_s:
-            await sealing.purge(self._store, self._purges[0][1])
+            try:
+                await sealing.purge(self._store, self._purges[0][1])
+            except Corrupt as broken:
+                log.exception("slice_not_purged", slice=str(self._purges[0][1].slice), reason=broken.message)
             self._purges.popleft()
             done += 1
         return done

@@ -10,25 +10,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from runtime.ports import Clock
 from schemas.errors import StoreUnavailable, StreamUnavailable, Unavailable
-from schemas.ids import SeriesId
-from schemas.latest import Latest, latest_of
+from schemas.latest import latest_of
 from storage.port import SeriesStore, SliceId, Turn
 from storage.sealing import Sealed
 from streams.port import Applied, DeadLetter, Entry, RecordStream
 from workers import failpoints, takeover
 from workers.folding import Folded, grouped, has_clear
-from workers.latest import LatestKeeper
 from workers.leases import Leases
 from workers.screening import Shapes, fold_or_set_aside
 from workers.sealer import Sealer, SealRules
-from workers.takeover import Held
+from workers.tenure import Tenure
 
 log = structlog.get_logger("writer")
 
@@ -103,35 +101,42 @@ class Writer:
         self._clock = clock
         self._rules = rules
         self._leases = Leases(stream, rules.owner, rules.shards, int(rules.lease_s * 1000))
-        self._held: dict[int, Held] = {}
-        self._cursors: dict[int, int] = {}
-        self._listed: dict[SeriesId, set[int]] = {}
-        """Every slice of a series, where it was read from the store."""
-        self._written: set[SliceId] = set()
-        """Slices whose rows this writer knows to be stored."""
-        self._shard_of: dict[SeriesId, int] = {}
+        self._held: dict[int, Tenure] = {}
+        self._turning: set[int] = set()
+        """Shards of the turn that is under way."""
         self._sealer = Sealer(store, rules.seal, new_id)
         self._shapes = shapes
-        self._latest = LatestKeeper()
-        self._trims: deque[tuple[float, dict[int, int]]] = deque()
+        self._trims: deque[tuple[float, int, int]] = deque()
         self.figures = WriterFigures()
+
+    @property
+    def _cursors(self) -> dict[int, int]:
+        return {shard: tenure.cursor for shard, tenure in self._held.items()}
 
     # -- the loop ------------------------------------------------------------------------------
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop; then finish the turn, give back the leases and return."""
-        keepers = [
+        """Work until told to stop; then finish the turn, give back the leases and return.
+
+        Raises what is no outage: a writer that can never work must not look as if it did.
+        """
+        turns = asyncio.create_task(self._repeat(stop, lambda: self.turn(stop), 0.0))
+        working = {
+            turns,
             asyncio.create_task(self._repeat(stop, self.keep_leases, self._rules.lease_s / 5)),
             asyncio.create_task(self._repeat(stop, self._renew_limits, RENEW_LIMIT_S)),
             asyncio.create_task(self._repeat(stop, self.tidy, POLL_S)),
-        ]
+        }
         try:
-            await self._repeat(stop, lambda: self.turn(stop), 0.0)
+            while not turns.done():
+                ended, working = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
             await self.turn(stop)
         finally:
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
             await self._leases.release()
 
     async def _repeat(self, stop: asyncio.Event, act: Callable[[], object], pause_s: float) -> None:
@@ -158,7 +163,8 @@ class Writer:
         self._let_go(lost)
         for shard in self._leases.held & set(self._held):
             await self._check_open(shard)
-        waiting = sorted(self._leases.held - set(self._held))
+        # Not while a turn that began under an older tenure may still store: what it stores counts as kept.
+        waiting = sorted(self._leases.held - set(self._held) - self._turning)
         await asyncio.gather(*(self._take_over(shard) for shard in waiting))
         taken = [shard for shard in waiting if shard in self._held]
         if taken:
@@ -173,72 +179,80 @@ class Writer:
     async def _take_over(self, shard: int) -> None:
         held = await takeover.take_over(self._stream, self._store, shard, accept_gap=self._rules.accept_gap)
         if held is not None:
-            self._held[shard] = held
-            self._cursors[shard] = held.cursor
+            self._held[shard] = Tenure(shard, held, cursor=held.cursor, told=held.cursor)
 
     def _let_go(self, shards: set[int]) -> None:
         for shard in shards:
             self._held.pop(shard, None)
-            self._cursors.pop(shard, None)
-        gone = {series for series, shard in self._shard_of.items() if shard in shards}
-        for series in gone:
-            self._listed.pop(series, None)
-            self._shard_of.pop(series, None)
-        self._written = {found for found in self._written if found.series not in gone}
-        self._latest.forget(gone)
         self._sealer.forget(shards)
 
+    def _is_held(self, tenure: Tenure) -> bool:
+        return self._held.get(tenure.shard) is tenure
+
     async def _renew_limits(self) -> None:
-        for shard, held in list(self._held.items()):
-            renewed = await takeover.renew_limit(self._stream, self._store, shard, held)
-            if shard not in self._held:
-                continue
-            if renewed is None:
+        for shard, tenure in list(self._held.items()):
+            renewed = await takeover.renew_limit(self._stream, self._store, shard, tenure.held)
+            if renewed is not None:
+                tenure.held = renewed
+            elif self._is_held(tenure):
                 self._let_go({shard})
-            else:
-                self._held[shard] = renewed
 
     # -- a turn --------------------------------------------------------------------------------
 
     async def turn(self, stop: asyncio.Event) -> int:
         """Collect, fold, store, report; gives the number of entries."""
         entries = await self._collect(stop)
-        if not entries:
-            return 0
+        self._turning = {tenure.shard for tenure in entries}
+        try:
+            return await self._store_and_report(entries)
+        finally:
+            self._turning = set()
+
+    async def _store_and_report(self, entries: Mapping[Tenure, list[Entry]]) -> int:
         started_s = self._clock.monotonic_s()
-        folded = {shard: await self._fold(shard, found) for shard, found in entries.items()}
+        folded = {tenure: await self._fold(tenure, found) for tenure, found in entries.items()}
         await self._bury(folded)
         turn = Turn(
-            slices=[found for each in folded.values() for found in each.slices if found not in self._written],
+            slices=[slice_id for tenure, each in folded.items() for slice_id in _fresh(tenure, each)],
             deltas=[delta for each in folded.values() for delta in each.deltas],
-            cursors={shard: found[-1].position for shard, found in entries.items()},
+            cursors={tenure.shard: found[-1].position for tenure, found in entries.items()},
         )
+        if not turn.cursors:
+            return 0
         storing_s = self._clock.monotonic_s()
         await self._store.write_turn(turn)
         failpoints.reach("after_store")
         self._measure(turn, entries, started_s=started_s, storing_s=storing_s)
-        await self._finish(turn, folded)
+        await asyncio.gather(
+            *(
+                self._finish(tenure, each, turn.cursors[tenure.shard])
+                for tenure, each in folded.items()
+                if self._is_held(tenure)
+            )
+        )
         return sum(len(found) for found in entries.values())
 
-    async def _collect(self, stop: asyncio.Event) -> dict[int, list[Entry]]:
+    async def _collect(self, stop: asyncio.Event) -> dict[Tenure, list[Entry]]:
         """Gather entries until τ has passed since the first, or a shard is full."""
-        found: dict[int, list[Entry]] = {}
-        sizes: dict[int, int] = {}
+        found: dict[Tenure, list[Entry]] = {}
+        sizes: dict[Tenure, int] = {}
         series: set[bytes] = set()
         started_s: float | None = None
         while True:
-            after = {
-                shard: found[shard][-1].position if shard in found else cursor
-                for shard, cursor in self._cursors.items()
-            }
-            if not after:
+            held = dict(self._held)
+            if not held:
                 await _sleep(stop, POLL_S)
                 return {}
+            after = {
+                shard: found[tenure][-1].position if tenure in found else tenure.cursor
+                for shard, tenure in held.items()
+            }
             wait_ms = int(POLL_S * 1000) if started_s is None and not stop.is_set() else 0
             fresh = await self._stream.read(after, bytes_max=TURN_BYTES_MAX, wait_ms=wait_ms)
             for shard, entries in fresh.items():
-                found.setdefault(shard, []).extend(entries)
-                sizes[shard] = sizes.get(shard, 0) + sum(len(entry.body) for entry in entries)
+                tenure = held[shard]
+                found.setdefault(tenure, []).extend(entries)
+                sizes[tenure] = sizes.get(tenure, 0) + sum(len(entry.body) for entry in entries)
                 series.update(entry.body[16:48] for entry in entries)
             now_s = self._clock.monotonic_s()
             if started_s is None:
@@ -248,64 +262,61 @@ class Writer:
             self.figures.tau_s = tau_s(len(series), self.figures.inserts_per_s)
             left_s = self.figures.tau_s - (now_s - started_s)
             if left_s <= 0 or stop.is_set() or max(sizes.values()) >= TURN_BYTES_MAX:
-                return {shard: entries for shard, entries in found.items() if shard in self._cursors}
+                await asyncio.gather(*(self._check_gap(tenure) for tenure in found))
+                return {tenure: entries for tenure, entries in found.items() if self._is_held(tenure)}
             await _sleep(stop, min(left_s, POLL_S))
 
-    async def _fold(self, shard: int, entries: list[Entry]) -> Folded:
+    async def _check_gap(self, tenure: Tenure) -> None:
+        """Let go of a shard of which entries were trimmed that we did not see: another writer had it.
+
+        Asked after the last read, so whatever was trimmed by then was still there. The store has the
+        entries; what is missing is their place in all that a tenure knows.
+        """
+        state = await self._stream.read_state(tenure.shard)
+        if state.trimmed > tenure.cursor and self._is_held(tenure):
+            log.warning("shard_was_anothers", shard=tenure.shard, seen=tenure.cursor, trimmed=state.trimmed)
+            self._let_go({tenure.shard})
+
+    async def _fold(self, tenure: Tenure, entries: list[Entry]) -> Folded:
         folded = Folded()
         groups = grouped(entries, folded)
         if self._shapes is not None:
             await self._shapes.screen(groups, entries, folded)
         for number, (series, changes) in enumerate(groups.items()):
-            self._shard_of[series] = shard
             if has_clear(changes) or len(groups) <= YIELD_SERIES:
-                await self._list(series)
-            fold_or_set_aside(series, changes, self._listed.get(series, frozenset()), folded, entries)
+                await tenure.list(self._store, series)
+            fold_or_set_aside(series, changes, tenure.listed.get(series, frozenset()), folded, entries)
             if number % YIELD_SERIES == YIELD_SERIES - 1:
                 await asyncio.sleep(0)
         return folded
 
-    async def _list(self, series: SeriesId) -> set[int]:
-        """Read the slices of a series, once while the shard is held: only its holder adds to them."""
-        if series not in self._listed:
-            self._listed[series] = set(await self._store.read_slices(series))
-            if not self._listed[series]:
-                self._latest.offer(series, Latest(position=0, complete=True))
-        return self._listed[series]
-
-    async def _bury(self, folded: Mapping[int, Folded]) -> None:
+    async def _bury(self, folded: Mapping[Tenure, Folded]) -> None:
         """Keep what fails by its own fault before its position counts as applied."""
-        for shard, each in folded.items():
+        for tenure, each in folded.items():
             for position, body, reason in each.failed:
-                log.error("dead_letter", shard=shard, position=position, reason=reason)
+                log.error("dead_letter", shard=tenure.shard, position=position, reason=reason)
                 self.figures.dead_letters += 1
-                await self._stream.bury(DeadLetter(shard, position, reason, body))
+                await self._stream.bury(DeadLetter(tenure.shard, position, reason, body))
 
-    async def _finish(self, turn: Turn, folded: Mapping[int, Folded]) -> None:
-        """The store has it all: move the cursors, tell the readers, plan seals and trims."""
+    async def _finish(self, tenure: Tenure, folded: Folded, position: int) -> None:
+        """The store has it all: move the cursor, tell the readers, plan seals and the trim."""
+        tenure.cursor = position
+        tenure.note_stored(folded.slices)
+        latest = tenure.latest.after(folded.changes, position)
+        told = await self._stream.report_applied(tenure.shard, Applied(position, latest))
+        if not self._is_held(tenure):
+            return
+        if not told:  # Another server process answers, or an emptied one.
+            self._let_go({tenure.shard})
+            return
+        tenure.told = position
         now_s = self._clock.monotonic_s()
-        for slice_id in turn.slices:
-            self._written.add(slice_id)
-            if slice_id.series in self._listed:
-                self._listed[slice_id.series].add(slice_id.start_ms)
-        for shard, position in turn.cursors.items():
-            if shard in self._cursors:
-                self._cursors[shard] = position
-        for shard, each in folded.items():
-            for slice_id, (deltas, rows) in each.slices.items():
-                self._sealer.note(slice_id, shard, deltas=deltas, rows=rows, now_s=now_s)
-        await asyncio.gather(
-            *(
-                self._stream.report_applied(
-                    shard, Applied(position, self._latest.after(folded[shard].changes, position))
-                )
-                for shard, position in turn.cursors.items()
-            )
-        )
-        self._trims.append((now_s + self._rules.trim_delay_s, dict(turn.cursors)))
+        for slice_id, (deltas, rows) in folded.slices.items():
+            self._sealer.note(slice_id, tenure.shard, deltas=deltas, rows=rows, now_s=now_s)
+        self._trims.append((now_s + self._rules.trim_delay_s, tenure.shard, position))
 
     def _measure(
-        self, turn: Turn, entries: Mapping[int, list[Entry]], *, started_s: float, storing_s: float
+        self, turn: Turn, entries: Mapping[Tenure, list[Entry]], *, started_s: float, storing_s: float
     ) -> None:
         now_s = self._clock.monotonic_s()
         figures = self.figures
@@ -324,34 +335,43 @@ class Writer:
     async def tidy(self) -> None:
         """Trim, seal and purge what is due; each may be repeated or left out without harm."""
         now_s = self._clock.monotonic_s()
+        trims: dict[int, int] = {}
         while self._trims and self._trims[0][0] <= now_s:
-            for shard, position in self._trims[0][1].items():
-                await self._stream.trim(shard, position)
-            self._trims.popleft()
+            _, shard, position = self._trims.popleft()
+            trims[shard] = position
+        await asyncio.gather(*(self._stream.trim(shard, position) for shard, position in trims.items()))
         due = self._sealer.due(now_s)
         for first in range(0, len(due), SEALS_AT_ONCE):
             await asyncio.gather(*(self._seal(*each) for each in due[first : first + SEALS_AT_ONCE]))
         await self._sealer.purge_due(now_s)
 
     async def _seal(self, slice_id: SliceId, shard: int) -> None:
-        if shard not in self._cursors:
+        tenure = self._held.get(shard)
+        if tenure is None:
             return
-        sealed = await self._sealer.seal(slice_id, self._cursors[shard], self._clock.monotonic_s())
+        sealed = await self._sealer.seal(slice_id, tenure.cursor, self._clock.monotonic_s)
         if sealed is not None:
             self.figures.seals += 1
-            await self._offer_latest(shard, sealed)
+            await self._offer_latest(tenure, sealed)
 
-    async def _offer_latest(self, shard: int, sealed: Sealed) -> None:
+    async def _offer_latest(self, tenure: Tenure, sealed: Sealed) -> None:
         """Fill a missing latest cache from the newest slice, which the seal has just read."""
+        if sealed.upto > tenure.told:
+            return  # The report of that turn is on its way; ours would tell of one series instead of all.
         series = sealed.slice.series
-        starts = await self._list(series)
-        if shard not in self._cursors or sealed.slice.start_ms != max(starts):
+        starts = await tenure.list(self._store, series)
+        if not self._is_held(tenure) or sealed.slice.start_ms != max(starts):
             return
         whole = len(starts) == 1 and sealed.whole
         latest = latest_of(sealed.newest, sealed.upto, complete=whole)
-        offered = None if latest is None else self._latest.offer(series, latest)
+        offered = None if latest is None else tenure.latest.offer(series, latest)
         if offered is not None:
-            await self._stream.report_applied(shard, Applied(sealed.upto, {series: offered}))
+            await self._stream.report_applied(tenure.shard, Applied(sealed.upto, {series: offered}))
+
+
+def _fresh(tenure: Tenure, folded: Folded) -> Iterator[SliceId]:
+    """Give the slices that may not be in the store yet."""
+    return (slice_id for slice_id in folded.slices if not tenure.is_stored(slice_id))
 
 
 def tau_s(series: int, inserts_per_s: float) -> float:

@@ -75,9 +75,9 @@ def layers():
     return st.lists(st.one_of(upserts(), upserts(), clears()), max_size=6)
 
 
-def serial(changes) -> State:
-    """Apply changes one row after the other."""
-    state: State = {}
+def serial(changes, before: State | None = None) -> State:
+    """Apply changes one row after the other, to nothing or to the state before, which stays as it is."""
+    state: State = dict(before or {})
     for change in changes:
         if isinstance(change, Clear):
             state = {t: row for t, row in state.items() if not change.start_ms <= t < change.end_ms}

@@ -1,4 +1,4 @@
-"""Shards are opened only with proof, and what was lost is known as lost (design 4, stream and store; R4, R6)."""
+"""Shards are opened only with proof, and what was lost is known as lost (design 4, R4, R6)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streams.entries import SeriesEntry, encode_entry
 from streams.port import Admission, Refusal
 from streams.shards import shard_of
 from tests.storage.series import SERIES
-from tests.workers.test_writer import put
+from tests.workers.mixes import put
 from tests.workers.world import SHARDS, START_MS, memory_world, step
 from workers.takeover import GapFound, take_over
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from typing import Any
 
-from api.receipts import Receipts
 from api.reading import Reading
+from api.receipts import Receipts
 from runtime.clock import ManualClock
 from schemas.changes import Change, Clear, Upsert
 from schemas.columns import Columns
 from schemas.ids import SeriesId
 from storage.memory import MemorySeriesStore
 from storage.port import SeriesStore
-from storage.reader import Wanted
+from storage.reader import Wanted, read_series
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
 from streams.port import Admission, Admitted, RecordStream
@@ -43,33 +44,46 @@ class World:
         self.acknowledged: dict[SeriesId, list[tuple[int, Change]]] = {}
         self._ids = itertools.count(1)
 
-    def writer(self, owner: str = "w1", **rules: object) -> Writer:
-        """Make a writer; quick to seal and to purge."""
+    def writer(self, owner: str = "w1", *, ports: Any = None, **rules: object) -> Writer:
+        """Make a writer, quick to seal and purge; `ports` instead of the world's stream and store."""
         seal = SealRules(grace_s=2.0, quiet_s=5.0)
         chosen = WriterRules(owner, SHARDS, seal=seal, trim_delay_s=0.0, **rules)
-        return Writer(self.stream, self.store, self.clock, chosen, lambda: next(self._ids).to_bytes(16, "big"))
+        stream, store = ports or (self.stream, self.store)
+        return Writer(stream, store, self.clock, chosen, lambda: next(self._ids).to_bytes(16, "big"))
 
     async def write(self, series: SeriesId, change: Change) -> Admitted:
         """Append a change, and note it where its position puts it."""
+        answer = await self.try_write(series, change)
+        assert answer is not None, "refused"
+        return answer
+
+    async def try_write(self, series: SeriesId, change: Change) -> Admitted | None:
+        """Append a change and note it; None if it is refused."""
         body = encode_entry(SeriesEntry(series, 1, change))
         shard = shard_of(series.tenant, series.asset, SHARDS)
         [answer] = await self.stream.append([Admission(shard, series, body)])
-        assert isinstance(answer, Admitted), answer
+        if not isinstance(answer, Admitted):
+            return None
         self.acknowledged.setdefault(series, []).append((answer.position, change))
         return answer
 
     def expected(self, series: SeriesId) -> State:
         """Execute what was acknowledged, one after the other; rows without a value are not shown."""
         ordered = sorted(self.acknowledged.get(series, []), key=lambda each: each[0])
-        state = serial([_layer(change) for _, change in ordered])
+        state = serial([layer_of(change) for _, change in ordered])
         return {time_ms: row for time_ms, row in state.items() if row}
 
     async def read(self, series: SeriesId) -> State:
         """Read everything, through tail and store."""
         return serial([(await self.reading.rows(series, EVERYTHING)).columns])
 
+    async def stored(self, series: SeriesId) -> State:
+        """Read everything that the store has."""
+        return serial([await read_series(self.store, series, EVERYTHING)])
 
-def _layer(change: Change) -> Columns | Clear:
+
+def layer_of(change: Change) -> Columns | Clear:
+    """Give what a change lays over the rows before it."""
     assert isinstance(change, Upsert | Clear)
     return change.columns if isinstance(change, Upsert) else change
 

@@ -1,0 +1,54 @@
+"""What a writer knows of a shard while it holds it: true as long as it saw every entry since it took over.
+
+One object a tenure. Letting go drops it as a whole, so that a call which was under way meanwhile can only
+add to what nobody looks at any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schemas.ids import SeriesId
+from schemas.latest import Latest
+from storage.port import SeriesStore, SliceId
+from workers.latest import LatestKeeper
+from workers.takeover import Held
+
+
+@dataclass(slots=True, eq=False)
+class Tenure:
+    """A shard from its take-over on."""
+
+    shard: int
+    held: Held
+    cursor: int
+    """Everything up to it is in the store."""
+    told: int
+    """Everything up to it is in the store, and the readers know."""
+    latest: LatestKeeper = field(default_factory=LatestKeeper)
+    listed: dict[SeriesId, set[int]] = field(default_factory=dict)
+    """Every slice of a series, where it was read from the store."""
+    stored: dict[SeriesId, set[int]] = field(default_factory=dict)
+    """The slices that this writer stored."""
+
+    async def list(self, store: SeriesStore, series: SeriesId) -> set[int]:
+        """Read the slices of a series, once: who sees every entry knows what comes to them."""
+        if series not in self.listed:
+            found = await store.read_slices(series)
+            # Turn and seal may both ask; what was stored meanwhile is not in an answer that set out before.
+            self.listed.setdefault(series, set()).update(found, self.stored.get(series, ()))
+            if not self.listed[series]:
+                self.latest.offer(series, Latest(self.cursor, complete=True))
+        return self.listed[series]
+
+    def is_stored(self, slice_id: SliceId) -> bool:
+        """Tell whether the row of a slice is known to be in the store."""
+        return slice_id.start_ms in self.stored.get(slice_id.series, ())
+
+    def note_stored(self, slices: Iterable[SliceId]) -> None:
+        """Know from now on that these slices are in the store."""
+        for series, start_ms in slices:
+            self.stored.setdefault(series, set()).add(start_ms)
+            if series in self.listed:
+                self.listed[series].add(start_ms)
