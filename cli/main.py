@@ -108,9 +108,9 @@ def worker(kind: str, **options: Any) -> None:
 @_with_service_options
 def init(**options: Any) -> None:
     """Make the schema, the first tenant and its technical user; harmless where they are there."""
-    from cli import serving  # noqa: PLC0415
+    from cli import store  # noqa: PLC0415
 
-    serving.initialise(_settings(options))
+    store.initialise(_settings(options))
 
 
 @main.command()

@@ -1,45 +1,35 @@
-"""`serve`, `door`, `worker`, `init` and `status`: the commands that run a service or look at one."""
+"""`serve`, `door`, `worker` and `status`: the commands that run a service or look at one.
+
+What is imported here delays the start of everything, so it is little.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cli.complaints import Complaint
-from client import Client
-from runtime import wiring
 from runtime.places import CannotServe
 from runtime.settings import Settings
 from runtime.supervisor import Supervisor, module
-from schemas.errors import ServiceError
+
+if TYPE_CHECKING:
+    from client import Client
 
 
 def serve(settings: Settings) -> None:
     """Run everything in the foreground until SIGTERM or Ctrl-C."""
     try:
-        Supervisor(settings, lambda line: print(line, flush=True), writers_ready).run()
+        Supervisor(settings, lambda line: print(line, flush=True), _writers_ready).run()
     except CannotServe as error:
         raise Complaint(str(error)) from None
 
 
-def writers_ready(settings: Settings) -> bool:
-    """Tell whether every shard takes records: a writer has proved it on this very stream server."""
-    return asyncio.run(_proved(settings))
+def _writers_ready(settings: Settings) -> bool:
+    from cli import store  # noqa: PLC0415  # asked when the parts are starting already
 
-
-async def _proved(settings: Settings) -> bool:
-    stream = wiring.open_stream(settings)
-    try:
-        for shard in range(settings.shards):
-            state = await stream.read_state(shard)
-            if state.proved != state.run_id:
-                return False
-    except ServiceError:
-        return False
-    finally:
-        await stream.close()
-    return True
+    return store.writers_ready(settings)
 
 
 def become(name: str, *arguments: str, settings: Settings) -> None:
@@ -47,21 +37,6 @@ def become(name: str, *arguments: str, settings: Settings) -> None:
     environ: Mapping[str, str] = {**os.environ, **settings.to_environ()}
     command = module(name, *arguments)
     os.execvpe(command[0], command, environ)  # noqa: S606  # our own interpreter and modules
-
-
-def initialise(settings: Settings) -> None:
-    """Make schema, first tenant and first credentials; harmless where they are there already."""
-    from cli.door import make_first  # noqa: PLC0415  # loads the application
-
-    async def make() -> None:
-        async with wiring.opened(settings.changed(stream="unix:///nowhere"), writes_series=True) as ports:
-            await make_first(settings, ports)
-
-    try:
-        asyncio.run(make())
-    except ServiceError as error:
-        raise Complaint(error.message) from None
-    print("the store is ready")
 
 
 def print_status(client: Client) -> bool:
