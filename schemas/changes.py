@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from schemas.columns import Columns
 
 
-@dataclass(slots=True, frozen=True)
-class Upsert:
+class Upsert(msgspec.Struct, frozen=True, gc=False):
     """Rows that replace, or merge into, those of the same time."""
 
     columns: Columns
 
 
-@dataclass(slots=True, frozen=True)
-class Clear:
+class Clear(msgspec.Struct, frozen=True, gc=False):
     """Removal of every row with start_ms ≤ time < end_ms."""
 
     start_ms: int
     end_ms: int
 
 
-@dataclass(slots=True, frozen=True)
-class Attach:
+class Attach(msgspec.Struct, frozen=True, gc=False):
     """Staged blocks that become part of the series at this place in the order."""
 
     blocks: bytes

@@ -7,11 +7,11 @@ All arrays of one `Columns` have the same length N, the number of rows. Nothing 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import pairwise
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,8 +37,7 @@ class ColumnClass(IntEnum):
     TEXT = 4
 
 
-@dataclass(slots=True, frozen=True)
-class Texts:
+class Texts(msgspec.Struct, frozen=True, gc=False):
     """N strings as UTF-8: string i is `octets[offsets[i]:offsets[i + 1]]`; absent ones are empty."""
 
     offsets: Ints
@@ -83,8 +82,7 @@ class Texts:
 Values = Floats | Ints | Bools | Texts
 
 
-@dataclass(slots=True, frozen=True)
-class Column:
+class Column(msgspec.Struct, frozen=True, gc=False):
     """One variable over N rows; a value and its quality code are one cell (design 3.2)."""
 
     values: Values
@@ -136,13 +134,12 @@ def _cut(array: _Flags | None, start: int, end: int) -> _Flags | None:
     return None if array is None else array[start:end]
 
 
-@dataclass(slots=True, frozen=True)
-class Columns:
+class Columns(msgspec.Struct, frozen=True, gc=False):
     """Rows of one series: a time each, and a column a variable that occurs at all."""
 
     time_ms: Ints
     """Milliseconds since 1970 in UTC; any order, repetitions allowed until they are folded."""
-    cells: dict[int, Column] = field(default_factory=dict)
+    cells: dict[int, Column] = {}
     """By variable id (≥ 1, never reused). A variable that no row has is left out."""
     merges: Bools | None = None
     """True: the row is merged into an older one (absent = kept); False: it replaces it. None: all replace."""

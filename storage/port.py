@@ -14,6 +14,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from schemas.ids import SeriesId
 
 
@@ -24,8 +26,7 @@ class SliceId(NamedTuple):
     start_ms: int
 
 
-@dataclass(slots=True, frozen=True)
-class Delta:
+class Delta(msgspec.Struct, frozen=True, gc=False):
     """All entries of a series and slice between two positions, folded into one blob (design 4.1, 4.5)."""
 
     slice: SliceId
@@ -37,8 +38,7 @@ class Delta:
     """Kind and content in one cell (`storage.deltas`)."""
 
 
-@dataclass(slots=True, frozen=True)
-class BlockRow:
+class BlockRow(msgspec.Struct, frozen=True, gc=False):
     """One variable of one block; written once under a random block id, never updated (design 4.2)."""
 
     slice: SliceId

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from schemas.changes import Attach, Change, Clear, Upsert
@@ -28,8 +29,7 @@ READ_DEADLINE_S = 30.0
 """A read of a slice that takes longer is refused: purge waits far longer than this (design 4.7)."""
 
 
-@dataclass(slots=True, frozen=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """A change with its place in the order: a stored delta, or an unapplied entry (first = last)."""
 
     first: int

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+
+import msgspec
 
 from schemas.changes import Attach, Change, Clear, Upsert
 from schemas.column_codec import decode_columns, encode_columns
@@ -48,8 +49,7 @@ class EntryKind(IntEnum):
     ATTACH = 3
 
 
-@dataclass(slots=True, frozen=True)
-class SeriesEntry:
+class SeriesEntry(msgspec.Struct, frozen=True, gc=False):
     """A decoded entry."""
 
     series: SeriesId
@@ -85,8 +85,7 @@ def _encode_content(content: Change) -> tuple[EntryKind, bytes]:
     return EntryKind.ATTACH, content.blocks
 
 
-@dataclass(slots=True, frozen=True)
-class OpenedEntry:
+class OpenedEntry(msgspec.Struct, frozen=True, gc=False):
     """An entry whose checksum held and whose content is still bytes."""
 
     series: SeriesId

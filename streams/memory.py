@@ -11,9 +11,9 @@ import asyncio
 import copy
 from bisect import bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from msgspec import json
+from msgspec.structs import replace
 
 from schemas.errors import StreamUnavailable
 from schemas.ids import SeriesId

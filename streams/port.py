@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+import msgspec
+
 from schemas.ids import SeriesId
 
 
-@dataclass(slots=True, frozen=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True, gc=False):
     """One request for one series that asks to be appended: all of its entries, or none."""
 
     shard: int
@@ -64,8 +65,7 @@ class Rate:
         return -(-debt_us * self.bytes_per_s // 1_000_000)
 
 
-@dataclass(slots=True, frozen=True)
-class Idempotency:
+class Idempotency(msgspec.Struct, frozen=True, gc=False):
     """A client's key (design 8.18): same key and hash → the first answer again, other hash → refused.
 
     It names one request for one series, whatever the number of its entries.
@@ -99,8 +99,7 @@ class Throttled:
     """Time until the bucket is full."""
 
 
-@dataclass(slots=True, frozen=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """A request that is durable at its position."""
 
     incarnation: int
@@ -113,8 +112,7 @@ class Admitted:
     """Time until the series' bucket is full; 0 without a rate."""
 
 
-@dataclass(slots=True, frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One entry as the writer and the reader get it back."""
 
     position: int
