@@ -177,7 +177,12 @@ def load(file: Path, asset: str, aspect: str, **choices: Any) -> None:
 @click.option("--select", metavar="NAMES", default="", help="Variables, separated by commas; all by default.")
 @click.option("--limit", type=click.IntRange(1), help="Most records to print; a table shows 50 by default.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print: CSV and JSON print every record as it comes.",
 )
 def read(asset: str, aspect: str, select: str, **choices: Any) -> None:
     """Read the records of an aspect: a table, CSV or JSON on the standard output."""

@@ -81,7 +81,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         _field("", "`always`: acknowledged is on disk. `everysec`: a crash may lose the last second or two."),
     ] = "always"
     profile: Annotated[
-        Literal["open", "strict"], _field("", "Limits of tenants that have none of their own (design 7).")
+        Literal["open", "strict"], _field("", "Limits of tenants that have none of their own.")
     ] = "open"
     bootstrap: Annotated[
         str, _secret("`TENANT:CLIENT:SECRET` of a technical user with all scopes, made at the first start.")
@@ -107,17 +107,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ] = 10.0
     seal_grace_s: Annotated[
         float,
-        _field("s", "How long sealed deltas are kept before they are purged (design 4.7).", gt=0, le=86_400),
+        _field("s", "How long sealed deltas are kept before they are purged.", gt=0, le=86_400),
     ] = 600.0
     read_deadline_s: Annotated[
         float, _field("s", "How long a read of a slice may take; shorter than the grace.", gt=0, le=86_400)
     ] = 30.0
     trim_delay_s: Annotated[
-        float, _field("s", "How long applied entries stay in the stream (design 3.6).", ge=0, le=86_400)
+        float, _field("s", "How long applied entries stay in the stream.", ge=0, le=86_400)
     ] = 60.0
     seal_quiet_s: Annotated[
         float,
-        _field("s", "Quiet time after which a slice with deltas is sealed (design 4.6).", gt=0, le=86_400),
+        _field("s", "Quiet time after which a slice with deltas is sealed.", gt=0, le=86_400),
     ] = 600.0
     backlog_bytes_max: Annotated[
         int,
