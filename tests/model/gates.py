@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from schemas.changes import Attach, Upsert
 from schemas.errors import OutcomeUnknown
@@ -168,7 +170,7 @@ class GatedStore:
         if not self.wrong.rules.key:
             stored = self.inner.deltas.get(delta.slice, [])
             self.inner.deltas[delta.slice] = [other for other in stored if other.last != delta.last]
-            delta = replace(delta, first=0)
+            delta = msgspec.structs.replace(delta, first=0)
         await self.inner.write_turn(Turn(deltas=[delta]))
 
     def _part(self, position: str, end: int) -> int:
