@@ -34,6 +34,7 @@ LATE = frozenset({*SWAPS, "write_turn", "write_blocks", "purge_deltas", "report_
 @dataclass(slots=True, eq=False)
 class _Paused:
     process: str
+    task: asyncio.Task[Any] | None
     due_s: float
     go: asyncio.Future[None]
 
@@ -46,11 +47,14 @@ class Scheduler:
     clock: ManualClock
     failing: float = 0.0
     """Share of the calls that fail."""
+    sticking: float = 0.0
+    """Share of the steps in which the call that went on last goes on again, if it can: long strides."""
     stopped: set[str] = field(default_factory=set)
     """Processes that do not go on (SIGSTOP; for ever: SIGKILL)."""
     steps: int = 0
     failures: int = 0
     _closed: bool = False
+    _last: asyncio.Task[Any] | None = None
     _paused: list[_Paused] = field(default_factory=list)
     _tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
@@ -62,7 +66,8 @@ class Scheduler:
         if self._closed:
             raise asyncio.CancelledError
         due_s = self.clock.monotonic_s() + seconds
-        waiting = _Paused(process, due_s, asyncio.get_running_loop().create_future())
+        task = asyncio.current_task()
+        waiting = _Paused(process, task, due_s, asyncio.get_running_loop().create_future())
         self._paused.append(waiting)
         await waiting.go
 
@@ -90,7 +95,9 @@ class Scheduler:
         if not ready:
             self.clock.advance(int((min(each.due_s for each in alive) - now_s) * 1000) + 1)
             return True
-        chosen = self.dice.choice(ready)
+        same = [each for each in ready if each.task is self._last]
+        chosen = same[0] if same and self.dice.random() < self.sticking else self.dice.choice(ready)
+        self._last = chosen.task
         self._paused.remove(chosen)
         chosen.go.set_result(None)
         await self._settle()

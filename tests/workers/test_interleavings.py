@@ -53,7 +53,8 @@ class Play:
         """Draw from the seed alone."""
         self.dice = random.Random(self.seed)
         self.calm = self.dice.random() < 0.5
-        self.scheduler = Scheduler(self.dice, self.world.clock, self.failing)
+        sticking = self.dice.choice([0.0, 0.5, 0.9])
+        self.scheduler = Scheduler(self.dice, self.world.clock, self.failing, sticking)
         stream: Any = SlowStream(self.world.stream, self.scheduler)
         store: Any = SlowStore(self.world.store, self.scheduler)
         self.ports = (stream, store)
