@@ -22,6 +22,7 @@ from runtime import lifeline, wiring
 from runtime.settings import Settings, SettingsError, load
 from schemas.errors import Conflict, ServiceError, Unavailable
 from workers import jobs
+from workers.figures import publish
 from workers.screening import Shapes
 from workers.sealer import SealRules
 from workers.writer import Writer, WriterRules
@@ -61,7 +62,12 @@ async def write_until_told(settings: Settings) -> None:
             lambda: secrets.token_bytes(BLOCK_ID_BYTES),
             shapes=Shapes(ports.catalog),
         )
-        await writer.run(stop)
+        publisher = asyncio.create_task(publish(writer, ports.stream, ports.clock))
+        try:
+            await writer.run(stop)
+        finally:
+            publisher.cancel()
+            await asyncio.gather(publisher, return_exceptions=True)
 
 
 def run_writer(settings: Settings) -> int:

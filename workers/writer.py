@@ -76,6 +76,7 @@ class WriterFigures:
     entries: int = 0
     deltas: int = 0
     seals: int = 0
+    purges: int = 0
     dead_letters: int = 0
     tau_s: float = TAU_S_MIN
     inserts_per_s: float = INSERTS_PER_S_START
@@ -343,7 +344,7 @@ class Writer:
         due = self._sealer.due(now_s)
         for first in range(0, len(due), SEALS_AT_ONCE):
             await asyncio.gather(*(self._seal(*each) for each in due[first : first + SEALS_AT_ONCE]))
-        await self._sealer.purge_due(now_s)
+        self.figures.purges += await self._sealer.purge_due(now_s)
 
     async def _seal(self, slice_id: SliceId, shard: int) -> None:
         tenure = self._held.get(shard)

@@ -1,0 +1,59 @@
+"""What a writer counts, published for the doors to show (`runtime.metrics`)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from runtime.metrics import (
+    PUBLISH_S,
+    SHOWN_S,
+    WRITER,
+    Report,
+    Sample,
+    encode_report,
+    process_name,
+    resident,
+)
+from runtime.ports import Clock
+from schemas.errors import Unavailable
+from streams.port import RecordStream
+from workers.writer import Writer
+
+log = structlog.get_logger("writer")
+
+
+def report_of(writer: Writer, now_ms: int) -> Report:
+    """Give what a writer counted, and how it stands."""
+    figures = writer.figures
+    laid, ready, purges = writer._sealer.waiting
+    counted: dict[str, float] = {
+        "writer_turns": figures.turns,
+        "writer_entries": figures.entries,
+        "writer_deltas": figures.deltas,
+        "writer_seals": figures.seals,
+        "writer_purges": figures.purges,
+        "writer_dead_letters": figures.dead_letters,
+        "writer_turn_seconds": figures.tau_s,
+        "writer_inserts_per_second": figures.inserts_per_s,
+        "writer_lag_seconds": figures.lag_s,
+        "writer_shards": len(writer._held),
+        "writer_slices_laid": laid,
+        "writer_slices_ready": ready,
+        "writer_purges_waiting": purges,
+    }
+    samples = [Sample(family, (), value) for family, value in counted.items()]
+    return Report(WRITER, now_ms, (*samples, *resident()))
+
+
+async def publish(writer: Writer, stream: RecordStream, clock: Clock) -> None:
+    """Publish a writer's figures every few seconds, until cancelled."""
+    name = process_name(WRITER)
+    while True:
+        try:
+            report = report_of(writer, clock.now_ms())
+            await stream.publish(name, encode_report(report), int(SHOWN_S * 1000))
+        except Unavailable as error:
+            log.debug("figures_not_published", reason=error.message)
+        await asyncio.sleep(PUBLISH_S)
