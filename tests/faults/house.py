@@ -172,14 +172,15 @@ class House:
         """List the processes of the service whose command line contains the word."""
         return sorted(self.service.processes(word))
 
-    def kill_part(self, word: str, chooser: random.Random) -> int:
-        """Kill one process of a part with SIGKILL; waits until there is one."""
+    def kill_part(self, word: str, chooser: random.Random, linger_s: float = 0.0) -> int:
+        """Kill one process of a part with SIGKILL, `linger_s` after there is one."""
         deadline = monotonic() + 30
         while not (found := self.pids(word)):
             assert monotonic() < deadline, f"no process {word!r} came back: {self.service.processes()}"
             sleep(0.02)
-        pid = chooser.choice(found)
-        os.kill(pid, signal.SIGKILL)
+        sleep(linger_s)
+        pid = chooser.choice(self.pids(word) or found)
+        _signal(pid, signal.SIGKILL)
         return pid
 
     def kill(self, pid: int) -> None:
@@ -207,22 +208,8 @@ class House:
             _signal(self.paused.pop(), signal.SIGCONT)
 
     def await_answers(self, seconds_max: float = 60) -> None:
-        """Wait until a read and a write of every asset are answered with 2xx."""
-        deadline = monotonic() + seconds_max
-        for name, ids in self.assets.items():
-            for asset in ids:
-                self._until(deadline, name, "GET", self._range_path(asset), None)
-
-    def _until(self, deadline: float, name: str, method: str, path: str, body: bytes | None) -> Any:
-        while True:
-            try:
-                with self.tenant(name) as tenant:
-                    return tenant.ask(method, path)
-            except (Refused, OSError) as error:
-                if monotonic() > deadline:
-                    raise
-                _ = error
-                sleep(0.1)
+        """Wait until every series can be read whole again."""
+        self.read_back(seconds_max)
 
     def _range_path(self, asset: str) -> str:
         begin, end = text_of(START_MS - 1), text_of(START_MS + 86_400_000)
@@ -230,14 +217,31 @@ class House:
 
     # The account
 
-    def read_back(self) -> dict[Series, Rows]:
-        """Read every series whole, through the API."""
-        deadline = monotonic() + 60
-        return {
-            (name, asset): answered_rows(self._until(deadline, name, "GET", self._range_path(asset), None))
-            for name, ids in self.assets.items()
-            for asset in ids
-        }
+    def read_back(self, seconds_max: float = 120) -> dict[Series, Rows]:
+        """Read every series whole, through the API; waits while an answer says that it lags behind."""
+        deadline = monotonic() + seconds_max
+        found: dict[Series, Rows] = {}
+        for name, ids in self.assets.items():
+            for asset in ids:
+                rows = None
+                while rows is None:
+                    rows = self._whole(name, asset)
+                    assert rows is not None or monotonic() < deadline, f"{asset} lags\n{self.said()}"
+                found[name, asset] = rows
+        return found
+
+    def _whole(self, name: str, asset: str) -> Rows | None:
+        """Read a series; None while `Read-Position` says that the store is behind, or nothing answers."""
+        try:
+            with self.tenant(name) as tenant:
+                headers = {"Authorization": f"Bearer {tenant.token}"}
+                _, fields, body = tenant.exchange("GET", self._range_path(asset), None, headers)
+        except (Refused, OSError):
+            fields, body = {"read-position": "unknown"}, b""
+        if any(field.lower() == "read-position" for field in fields):
+            sleep(0.2)
+            return None
+        return answered_rows(msgspec.json.decode(body))
 
     def operations(self) -> tuple[list[Operation], list[Any]]:
         """Read the journals of every load process."""
