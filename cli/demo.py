@@ -21,6 +21,7 @@ from pathlib import Path
 from cli.complaints import Complaint
 from cli.target import DEMO_FOLDER, Target, write_target
 from runtime import lifeline
+from runtime.clock import SystemClock
 from runtime.places import CannotServe, lock_folder
 from runtime.settings import PREFIX
 from runtime.supervisor import module
@@ -44,7 +45,7 @@ def run(folder: Path, *, once: bool, listen: str = LISTEN) -> None:
 
         target = Target(url, client, secret, TENANT)
         write_target(target, demo)
-        demo_show.show(target, datetime.now(UTC))
+        demo_show.show(target, datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC))
         if not once:
             print("\nserving until Ctrl-C", flush=True)
             service.process.wait()

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from client import AspectType, Asset, Client, NotFound, PreconditionFailed, Vari
 NUMBERS_MISSING = frozenset({Kind.NOTHING, Kind.NOT_A_NUMBER})
 QUALITY = "_qc"
 TYPE_NAME_LENGTH_MAX = 100
+NAMES_SHOWN = 8
 
 
 class Column(NamedTuple):
@@ -90,8 +92,8 @@ def check_columns(aspect_type: AspectType, columns: Sequence[Column]) -> dict[st
     unknown = [column.title for column in columns if column.name not in types]
     if unknown:
         raise Complaint(
-            f"aspect type {aspect_type.id} has no variable for column {', '.join(unknown)};"
-            f" it has: {', '.join(types)}"
+            f"aspect type {aspect_type.id} has no variable for column {_some(unknown)}; it has:"
+            f" {_some(list(types))}. Leave the column out, or give another --asset with --create"
         )
     for column in columns:
         wanted = types[column.name]
@@ -102,6 +104,12 @@ def check_columns(aspect_type: AspectType, columns: Sequence[Column]) -> dict[st
                 f" its variable in {aspect_type.id} is {wanted}"
             )
     return {column.name: types[column.name] for column in columns}
+
+
+def _some(names: Sequence[str]) -> str:
+    """List names, but not a screenful."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
 
 
 def to_variables(columns: Sequence[Column]) -> list[Variable]:
@@ -129,12 +137,8 @@ def to_variables(columns: Sequence[Column]) -> list[Variable]:
 def _create(client: Client, asset_name: str, aspect: str, columns: Sequence[Column]) -> Asset:
     """Make aspect type, asset type and asset; types of the same id are taken if they fit."""
     tenant = tenant_of(client)
-    aspect_type_id = f"{tenant}.{_type_name(aspect)}"
+    aspect_type_id = _create_aspect_type(client, tenant, asset_name, aspect, columns)
     asset_type_id = f"{tenant}.{_type_name(asset_name)}"
-    try:
-        client.create_aspect_type(aspect_type_id, aspect, to_variables(columns))
-    except PreconditionFailed:
-        check_columns(client.get_aspect_type(aspect_type_id), columns)
     try:
         client.create_asset_type(asset_type_id, asset_name, {aspect: aspect_type_id})
     except PreconditionFailed:
@@ -144,6 +148,26 @@ def _create(client: Client, asset_name: str, aspect: str, columns: Sequence[Colu
                 f"asset type {asset_type_id} exists without the aspect {aspect!r}; give another --asset name"
             ) from None
     return client.create_asset(asset_name, asset_type_id)
+
+
+def _create_aspect_type(
+    client: Client, tenant: str, asset_name: str, aspect: str, columns: Sequence[Column]
+) -> str:
+    """Make or find the aspect type: named by the aspect, else, where that is another one, by asset and aspect."""
+    plain, own = f"{tenant}.{_type_name(aspect)}", f"{tenant}.{_type_name(f'{asset_name}_{aspect}')}"
+    try:
+        client.create_aspect_type(plain, aspect, to_variables(columns))
+    except PreconditionFailed:
+        with suppress(Complaint):
+            check_columns(client.get_aspect_type(plain), columns)
+            return plain
+    else:
+        return plain
+    try:
+        client.create_aspect_type(own, aspect, to_variables(columns))
+    except PreconditionFailed:
+        check_columns(client.get_aspect_type(own), columns)
+    return own
 
 
 def _type_name(text: str) -> str:

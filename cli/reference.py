@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def commands_page() -> str:
     return "\n".join([*lines, ""])
 
 
+COMMENT_WIDTH = 100
+
+
 def environment_example() -> str:
     """Write the example of variables for a service manager or a container."""
     lines = [
@@ -84,7 +88,8 @@ def environment_example() -> str:
     for name, unit, default, sentence in settings.describe():
         of_unit = f" [{unit}]" if unit else ""
         plain = sentence.replace("`", "")
-        lines += ["", f"# {plain}{of_unit}", f"#{settings.PREFIX}{name.upper()}={default}"]
+        prose = textwrap.wrap(f"{plain}{of_unit}", COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
+        lines += ["", *prose, f"#{settings.PREFIX}{name.upper()}={default}"]
     return "\n".join([*lines, ""])
 
 

@@ -207,7 +207,8 @@ def list_things(kind: str, shape: type[T], page: int, criteria: str = "") -> Cal
     def read(response: Response) -> tuple[list[T], bool]:
         listed = decode(response, _List)
         raw = listed.embedded.get(kind)
-        things = msgspec.json.decode(raw, type=list[shape]) if raw is not None else []  # type: ignore[valid-type]
+        read: Any = list[shape]  # type: ignore[valid-type]
+        things = msgspec.json.decode(raw, type=read) if raw is not None else []
         return things, page + 1 < listed.page.total_pages
 
     return Call(Request("GET", f"{MODEL}/{kind.lower()}?{urlencode(query, quote_via=quote)}"), read)

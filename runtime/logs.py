@@ -43,7 +43,8 @@ MASK = "…"
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50, "exception": 40}
 
 _SENSITIVE = re.compile(
-    r"authorization|token|secret|password|passwd|cookie|assertion|credential|api_?key|private_?key|^body$|_body$",
+    r"authorization|token|secret|password|passwd|cookie|assertion|credential|api_?key|private_?key"
+    r"|^body$|_body$",
     re.IGNORECASE,
 )
 _CREDENTIALS = re.compile(
