@@ -207,8 +207,9 @@ def list_things(kind: str, shape: type[T], page: int, criteria: str = "") -> Cal
     def read(response: Response) -> tuple[list[T], bool]:
         listed = decode(response, _List)
         raw = listed.embedded.get(kind)
-        read: Any = list[shape]  # type: ignore[valid-type]
-        things = msgspec.json.decode(raw, type=read) if raw is not None else []
+        if raw is None:
+            return [], page + 1 < listed.page.total_pages
+        things = msgspec.json.decode(raw, type=list[shape])  # type: ignore[valid-type]
         return things, page + 1 < listed.page.total_pages
 
     return Call(Request("GET", f"{MODEL}/{kind.lower()}?{urlencode(query, quote_via=quote)}"), read)
