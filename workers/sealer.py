@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from schemas.errors import Corrupt
+from schemas.errors import Corrupt, Unavailable
 from storage import sealing
 from storage.port import SeriesStore, SliceId
 from storage.sealing import SEAL_DELTAS, SEAL_ROWS, Sealed
@@ -80,7 +80,7 @@ class Sealer:
         None also for a slice with bytes that do not decode: it is logged and left as it is.
         """
         self._ready.pop(slice_id, None)
-        self._laid.pop(slice_id, None)
+        laid = self._laid.pop(slice_id, None)
         try:
             sealed = await sealing.seal(self._store, slice_id, upto, self._new_id)
             if sealed is not None:
@@ -91,6 +91,10 @@ class Sealer:
                 orphans = await sealing.find_orphans(self._store, slice_id)
                 if orphans.replaced:
                     self._purges.append((now_s() + self._rules.grace_s, orphans))
+        except Unavailable:
+            if laid is not None:
+                self.note(slice_id, laid.shard, deltas=laid.deltas, rows=laid.rows, now_s=now_s())
+            raise
         except Corrupt as broken:
             log.exception("slice_not_sealed", slice=str(slice_id), reason=broken.message)
             return None

@@ -162,6 +162,7 @@ class Writer:
         """Renew leases, take over what is ours, leave what is not."""
         _, lost = await self._leases.refresh()
         self._let_go(lost)
+        self._sealer.forget(lost)  # What was only interrupted is still ours to seal.
         for shard in self._leases.held & set(self._held):
             await self._check_open(shard)
         # Not while a turn that began under an older tenure may still store: what it stores counts as kept.
@@ -185,7 +186,6 @@ class Writer:
     def _let_go(self, shards: set[int]) -> None:
         for shard in shards:
             self._held.pop(shard, None)
-        self._sealer.forget(shards)
 
     def _is_held(self, tenure: Tenure) -> bool:
         return self._held.get(tenure.shard) is tenure

@@ -13,6 +13,7 @@ import pytest
 
 from api.receipts import Fate, Receipts
 from schemas.changes import Clear
+from schemas.errors import StoreUnavailable
 from schemas.ids import AspectId, SeriesId
 from schemas.latest import Latest
 from schemas.receipts import Place
@@ -211,6 +212,31 @@ async def test_the_grace_begins_after_the_head_was_changed(stage):
     stage.world.clock.advance(2_001)
     await stage.first.tidy()
     assert not await stage.world.store.read_deltas(slice_id, 0)
+    await stage.check()
+
+
+async def test_a_slice_whose_seal_failed_is_sealed_later(stage):
+    """An outage of the store costs a later seal; the slice need not be written again for it (design 4.6)."""
+    slice_id = SliceId(SERIES, slice_start(SERIES, START_MS))
+
+    async def fail() -> None:
+        raise StoreUnavailable("no answer")
+
+    await step(stage.first)
+    await stage.world.write(SERIES, put(START_MS))
+    await step(stage.first)
+    stage.world.clock.advance(6_000)
+    stage.store.before["swap_head"] = fail
+    with pytest.raises(StoreUnavailable) as failure:
+        await stage.first.tidy()
+    await stage.first._recover(failure.value)
+    assert 0 == (await stage.world.store.read_head(slice_id)).version
+
+    await step(stage.first)
+    stage.world.clock.advance(6_000)
+    await step(stage.first)
+
+    assert 1 == (await stage.world.store.read_head(slice_id)).version
     await stage.check()
 
 
