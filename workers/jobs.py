@@ -63,9 +63,10 @@ async def replay_dead_letters(stream: RecordStream, told: ReplayDeadLetters, sha
     than the 48 hours of an idempotency key lie between.
     """
     replayed = kept = 0
+    wanted = frozenset(told.positions)
     for shard in range(shards) if told.shard is None else (told.shard,):
         for head in await stream.dead_letters(shard):
-            if told.positions and head.position not in told.positions:
+            if wanted and head.position not in wanted:
                 continue
             series = series_of_letter(head, shards)
             if told.tenant is not None and (series is None or series.tenant != told.tenant):

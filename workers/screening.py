@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -25,6 +26,8 @@ from streams.port import Entry
 from workers.folding import Folded, fold_series
 
 log = structlog.get_logger("writer")
+
+Type = TypeVar("Type", AspectType, AssetType)
 
 Classes = Mapping[int, ColumnClass]
 """Variable id → how its values are held."""
@@ -80,19 +83,26 @@ class Shapes:
 
     async def _load(self, tenant: TenantId) -> None:
         """Read the types of a tenant."""
-        aspect_types = {
-            found.id: msgspec.json.decode(found.body, type=AspectType)
-            for found in await self._catalog.list(tenant, "aspecttype")
-        }
+        aspect_types = {found.id: found for found in await self._read(tenant, "aspecttype", AspectType)}
         known: dict[AspectId, Classes] = {}
-        for found in await self._catalog.list(tenant, "assettype"):
-            for aspect in msgspec.json.decode(found.body, type=AssetType).aspects:
+        for asset_type in await self._read(tenant, "assettype", AssetType):
+            for aspect in asset_type.aspects:
                 aspect_type = aspect_types.get(aspect.aspect_type_id)
                 if aspect_type is not None:
                     known[aspect.aspect_id] = {
                         variable.id: variable.type.column_class for variable in aspect_type.variables
                     }
         self._known[tenant] = {**self._known[tenant], **known}
+
+    async def _read(self, tenant: TenantId, kind: str, form: type[Type]) -> list[Type]:
+        """Read documents; one that does not decode judges nothing, and holds up nothing."""
+        found = []
+        for document in await self._catalog.list(tenant, kind):
+            try:
+                found.append(msgspec.json.decode(document.body, type=form))
+            except msgspec.MsgspecError:
+                log.exception("type_not_read", tenant=tenant, kind=kind, id=document.id)
+        return found
 
 
 def _widens(found: ColumnClass, allowed: ColumnClass) -> bool:

@@ -223,6 +223,19 @@ async def test_a_series_without_a_type_is_stored_all_the_same():
     assert world.expected(SERIES) == await world.read(SERIES)
 
 
+async def test_a_broken_document_holds_up_nothing():
+    """A type that does not decode judges nothing; the others judge on."""
+    world, writer, catalog = await poisoned()
+    await catalog.create("acme", "aspecttype", "acme.broken", b"{")
+    await catalog.create("acme", "assettype", "acme.broken_type", b"[]")
+    await world.write(SERIES, texts("north"))
+    await world.write(OTHER, doubles(START_MS))
+    await step(writer)
+
+    assert 1 == len(await world.stream.dead_letters(SHARD))
+    assert world.expected(OTHER) == await world.read(OTHER)
+
+
 def test_a_change_that_cannot_be_folded_is_found_among_the_others(monkeypatch):
     """Whatever goes wrong in folding one change, the others of its series are folded."""
     bodies = [entry(doubles(START_MS + number)) for number in range(5)]
