@@ -153,21 +153,22 @@ def _create(client: Client, asset_name: str, aspect: str, columns: Sequence[Colu
 def _create_aspect_type(
     client: Client, tenant: str, asset_name: str, aspect: str, columns: Sequence[Column]
 ) -> str:
-    """Make or find the aspect type: named by the aspect, else, where that is another one, by asset and aspect."""
-    plain, own = f"{tenant}.{_type_name(aspect)}", f"{tenant}.{_type_name(f'{asset_name}_{aspect}')}"
+    """Make or find the aspect type: named as the aspect, else, where that is another one, by both names."""
+    plain, own = _type_name(aspect), _type_name(f"{asset_name}_{aspect}")
+    variables = to_variables(columns)
     try:
-        client.create_aspect_type(plain, aspect, to_variables(columns))
+        client.create_aspect_type(f"{tenant}.{plain}", plain, variables)
     except PreconditionFailed:
         with suppress(Complaint):
-            check_columns(client.get_aspect_type(plain), columns)
-            return plain
+            check_columns(client.get_aspect_type(f"{tenant}.{plain}"), columns)
+            return f"{tenant}.{plain}"
     else:
-        return plain
+        return f"{tenant}.{plain}"
     try:
-        client.create_aspect_type(own, aspect, to_variables(columns))
+        client.create_aspect_type(f"{tenant}.{own}", own, variables)
     except PreconditionFailed:
-        check_columns(client.get_aspect_type(own), columns)
-    return own
+        check_columns(client.get_aspect_type(f"{tenant}.{own}"), columns)
+    return f"{tenant}.{own}"
 
 
 def _type_name(text: str) -> str:

@@ -283,6 +283,19 @@ def test_second_load_goes_into_what_is_there(fake, run, tmp_path):
     assert len(fake.things["assets"]) == 1
 
 
+def test_same_aspect_of_another_asset_shares_its_type_or_gets_its_own(fake, run, tmp_path):
+    """A second asset with the aspect takes the type if it fits, else one that is named after both."""
+    load(run, write(tmp_path / "a", PLAIN), "--zone", "UTC")
+
+    alike = load(run, write(tmp_path / "b", PLAIN), "--zone", "UTC", asset="twin")
+    other = load(run, write(tmp_path / "c", "t,lull\n2026-01-01,1\n"), "--zone", "UTC", asset="ship")
+
+    assert (alike.exit_code, other.exit_code) == (0, 0), alike.stderr + other.stderr
+    assert list(fake.things["aspecttypes"]) == ["acme.wind", "acme.ship_wind"]
+    taken = [one["aspects"][0]["aspectType"]["id"] for one in fake.things["assettypes"].values()]
+    assert taken == ["acme.wind", "acme.wind", "acme.ship_wind"]
+
+
 @pytest.mark.parametrize(
     ("text", "more", "said"),
     [

@@ -90,7 +90,8 @@ class FakeService:
 
     def on_series(self, method: str, path: str, query: dict[str, str], body: bytes) -> Answer:
         """Write, read and delete records."""
-        self.bodies.append(len(body))
+        if body:
+            self.bodies.append(len(body))
         if path == SERIES:
             return self.put_many(json.loads(body))
         asset, aspect = path.removeprefix(SERIES + "/").split("/")
