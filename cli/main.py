@@ -127,6 +127,8 @@ def _client() -> Client:
     from client import Client  # noqa: PLC0415
 
     target = find_target(os.environ, Path.cwd())
+    with Client(target.url, patience_s=0) as probe:
+        probe.health()  # a server that is not there is said at once, not after all the repeats of a long load
     return Client(target.url, target.client, target.secret)
 
 

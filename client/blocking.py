@@ -26,7 +26,7 @@ from client.models import (
     Variable,
     Written,
 )
-from client.session import Session, Step, Steps, Wait
+from client.session import PATIENCE_S, Session, Step, Steps, Wait
 from client.transport import cannot_connect, options, to_response
 
 T = TypeVar("T")
@@ -44,12 +44,16 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
+        patience_s: float = PATIENCE_S,
     ) -> None:
-        """Take address and credentials; nothing is sent before the first call."""
+        """Take address and credentials; nothing is sent before the first call.
+
+        Busy answers and broken connections are repeated for `patience_s` in all.
+        """
         self.url = url.rstrip("/")
         keywords: dict[str, Any] = options(url)
         self._http = httpx.Client(**keywords, transport=transport)
-        self._session = Session(client, secret, now)
+        self._session = Session(client, secret, now, patience_s)
         self._token_lock = Lock()
         self._sleep = sleep
 

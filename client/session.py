@@ -3,7 +3,7 @@
 `perform` is a generator: it yields what to do next (`Send` or `Wait`), is sent the answer (or has
 `CannotConnect` thrown in) and returns the result; so blocking and awaiting clients share every rule.
 What is repeated: 429 and 503 as `Retry-After` says, and a broken connection unless the call could then
-happen twice. Repeats end after `ATTEMPTS` or `WAIT_TOTAL_S`, whichever comes first.
+happen twice. Repeats end after `ATTEMPTS` or `PATIENCE_S`, whichever comes first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from client.errors import CannotConnect
 T = TypeVar("T")
 
 ATTEMPTS = 8
-WAIT_TOTAL_S = 60.0
+PATIENCE_S = 60.0
 """A restart of the service takes seconds; after a minute a person should know."""
 WAIT_FIRST_S = 0.25
 WAIT_STEP_MAX_S = 10.0
@@ -50,8 +50,12 @@ Steps: TypeAlias = Generator[Step, Response | None, T]
 class Session:
     """One client's credentials and the token that they gave."""
 
-    def __init__(self, client: str, secret: str, now: Callable[[], float]) -> None:
-        """Keep the credentials; `now` is a clock that only rises, in seconds."""
+    def __init__(self, client: str, secret: str, now: Callable[[], float], patience_s: float) -> None:
+        """Keep the credentials; `now` is a clock that only rises, in seconds.
+
+        Repeats of one request wait for `patience_s` in all; 0: nothing is repeated.
+        """
+        self._patience_s = patience_s
         self._client = client
         self._secret = secret
         self._now = now
@@ -97,12 +101,12 @@ class Session:
             try:
                 response = yield Send(request)
             except CannotConnect:
-                if not call.repeatable or attempt == ATTEMPTS or waited + seconds > WAIT_TOTAL_S:
+                if not call.repeatable or attempt == ATTEMPTS or waited + seconds > self._patience_s:
                     raise
             else:
                 assert response is not None, "a Send is answered with a response"
                 seconds = max(pause, calls.retry_after(response) or 0.0)
-                spent = attempt == ATTEMPTS or waited + seconds > WAIT_TOTAL_S
+                spent = attempt == ATTEMPTS or waited + seconds > self._patience_s
                 if response.status not in REPEATED or not call.refusals or spent:
                     return response
             yield Wait(seconds)

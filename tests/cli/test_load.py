@@ -355,6 +355,17 @@ def test_wrong_credentials_and_missing_server_are_one_line(run, monkeypatch, tmp
     assert "start `make demo`" in nowhere.stderr
 
 
+def test_server_that_is_not_there_is_said_at_once(run, monkeypatch, tmp_path):
+    """A closed port is one line, without waiting for a server that nobody has started."""
+    monkeypatch.setenv("ASPECTSTORE_URL", "http://127.0.0.1:1")
+
+    result = load(run, write(tmp_path / "f", PLAIN), "--zone", "UTC")
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("aspectstore: no answer from http://127.0.0.1:1 to GET /health: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_demo_credentials_are_used(fake, run, monkeypatch, tmp_path):
     """Without variables, `.demo/` of the present folder tells server and credentials."""
     demo = tmp_path / ".demo"

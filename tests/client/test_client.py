@@ -231,6 +231,21 @@ def test_nobody_there_is_one_error(waits):
     assert sum(waits) <= 60
 
 
+def test_nothing_is_repeated_without_patience(fake, waits):
+    """With no patience the first refusal or broken connection is the answer."""
+    with Client(
+        "http://x", "loader", "s3cret", transport=fake.transport, sleep=waits.append, patience_s=0
+    ) as client:
+        client.token()
+        fake.refusals[:] = [fake_service.refusal(503, "c", "m"), httpx.ConnectError("down")]
+        with pytest.raises(package.Unavailable):
+            client.get_asset("root")
+        with pytest.raises(package.CannotConnect):
+            client.get_asset("root")
+
+    assert waits == []
+
+
 async def test_awaiting_client_does_the_same(fake):
     """The twin shares the rules: token, creation, writing, paging, repeats."""
     waits = []
