@@ -35,6 +35,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 TEXT_LENGTH_MAX = 2_000
 """Longer values are cut: a log is no place for what a client sends."""
+HIDDEN_LENGTH_MIN = 5
+"""A shorter secret is a part of ordinary words."""
 DEPTH_MAX = 4
 CAUSES_MAX = 4
 FRAMES_MAX = 12
@@ -62,7 +64,8 @@ class _Lines:
     def __init__(self, stream: TextIO, level: int, hidden: Collection[str]) -> None:
         self.level = level
         self._stream = stream
-        self._hidden = sorted({text for text in hidden if text}, key=len, reverse=True)
+        secrets = {text for text in hidden if len(text) >= HIDDEN_LENGTH_MIN}
+        self._hidden = sorted(secrets, key=len, reverse=True)
 
     def write(self, event: Mapping[str, object]) -> None:
         line = _encode(_masked(dict(event), self._hidden, 0))
