@@ -12,7 +12,7 @@ import random
 import signal
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, monotonic_ns, sleep
 from typing import NamedTuple
@@ -89,7 +89,7 @@ def clustered(tmp_path: Path, cassandra) -> Iterator[House]:
 @contextmanager
 def built(folder: Path, service: Service) -> Iterator[House]:
     """Give a running house, with a load that leaves chains short enough for fresh reads."""
-    house = House(folder, service, config={"connections": 12, "pause_ms": 60.0})
+    house = House(folder, service, config={"connections": 12, "pause_ms": 60.0, "answer_s": 60.0})
     house.build(ASSETS)
     service.start(120)
     try:
@@ -160,7 +160,7 @@ def test_order_on_cassandra_with_writers_handing_over(extent: Extent, clustered:
 def hand_over(house: House, dice: random.Random) -> None:
     """Stop one writer for longer than lease and grace; end or kill another meanwhile, then the third."""
     sleep(dice.uniform(0.2, 0.8))
-    stopped, *others = dice.sample(house.pids(WRITER), k=len(house.pids(WRITER)))
+    stopped, *others = await_writers(house, dice, at_least=2)
     os.kill(stopped, signal.SIGSTOP)
     house.paused.append(stopped)
     sleep(dice.uniform(0.5, 2.5))
@@ -173,13 +173,15 @@ def hand_over(house: House, dice: random.Random) -> None:
 
 
 def end(pid: int, dice: random.Random) -> None:
-    """Ask a writer to end, or kill it; the supervisor starts another."""
-    os.kill(pid, dice.choice([signal.SIGTERM, signal.SIGKILL]))
+    """Ask a writer to end, or kill it, unless it has ended; the supervisor starts another."""
+    number = dice.choice([signal.SIGTERM, signal.SIGKILL])
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def paused(house: House, dice: random.Random, seconds: float) -> tuple[int, int]:
     """Stop the writer; gives when it was stopped and when it went on, in ns."""
-    pid = await_part(house, dice)
+    [pid] = await_writers(house, dice, at_least=1)
     os.kill(pid, signal.SIGSTOP)
     house.paused.append(pid)
     began_ns = monotonic_ns()
@@ -189,13 +191,13 @@ def paused(house: House, dice: random.Random, seconds: float) -> tuple[int, int]
     return began_ns, ended_ns
 
 
-def await_part(house: House, dice: random.Random) -> int:
-    """Give a writer's process; waits until there is one."""
+def await_writers(house: House, dice: random.Random, at_least: int) -> list[int]:
+    """Give the writers' processes in any order; waits until there are so many."""
     deadline = monotonic() + 30
-    while not (found := house.pids(WRITER)):
+    while len(found := house.pids(WRITER)) < at_least:
         assert monotonic() < deadline, house.said()
         sleep(0.02)
-    return dice.choice(found)
+    return dice.sample(found, k=len(found))
 
 
 class watched:

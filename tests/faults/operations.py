@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import struct
+import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,16 +117,20 @@ class Journal:
         """Open the file for appending."""
         self._number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._waiting: list[bytes] = []
+        self._lock = threading.Lock()  # a thread syncs while the loop goes on noting
 
     def note(self, item: Operation | Read) -> None:
         """Keep an operation (again, when its outcome is known) or a read; durable after `sync`."""
         kind = b"o" if isinstance(item, Operation) else b"r"
-        self._waiting.append(kind + msgspec.json.encode(item))
+        line = kind + msgspec.json.encode(item)
+        with self._lock:
+            self._waiting.append(line)
 
     def sync(self) -> None:
         """Write and sync what was noted."""
-        if self._waiting:
+        with self._lock:
             lines, self._waiting = self._waiting, []
+        if lines:
             os.write(self._number, b"\n".join(lines) + b"\n")
             os.fdatasync(self._number)
 
