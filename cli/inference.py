@@ -21,6 +21,8 @@ _is_number = re.compile(
     r" *[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})? *", re.ASCII
 ).fullmatch
 
+_is_comma_number = re.compile(r" *[+-]?\d*,\d+(?:[eE][+-]?\d{1,3})? *", re.ASCII).fullmatch
+
 INT_MAX = 2**31 - 1
 LONG_MAX = 2**63 - 1
 STRING_LENGTH_MAX = 255
@@ -36,8 +38,10 @@ class Kind(IntEnum):
     INT = 2
     LONG = 3
     DOUBLE = 4
-    TEXT = 5
-    LONG_TEXT = 6
+    COMMA = 5
+    """Numbers, some with a decimal comma: text, unless the file is said to have such."""
+    TEXT = 6
+    LONG_TEXT = 7
     """Some text is longer than a STRING may be."""
 
 
@@ -47,6 +51,7 @@ DATA_TYPES = {
     Kind.INT: "INT",
     Kind.LONG: "LONG",
     Kind.DOUBLE: "DOUBLE",
+    Kind.COMMA: "STRING",
     Kind.TEXT: "STRING",
     Kind.LONG_TEXT: "BIG_STRING",
 }
@@ -55,8 +60,8 @@ TAKEN_BY = {
     "INT": {Kind.INT},
     "LONG": {Kind.INT, Kind.LONG},
     "DOUBLE": {Kind.INT, Kind.LONG, Kind.DOUBLE},
-    "STRING": {Kind.INT, Kind.LONG, Kind.DOUBLE, Kind.TEXT},
-    "BIG_STRING": {Kind.INT, Kind.LONG, Kind.DOUBLE, Kind.TEXT, Kind.LONG_TEXT},
+    "STRING": {Kind.INT, Kind.LONG, Kind.DOUBLE, Kind.COMMA, Kind.TEXT},
+    "BIG_STRING": {Kind.INT, Kind.LONG, Kind.DOUBLE, Kind.COMMA, Kind.TEXT, Kind.LONG_TEXT},
     "BOOLEAN": {Kind.INT, Kind.TEXT},
     "TIMESTAMP": {Kind.TEXT},
 }
@@ -77,7 +82,14 @@ def kind_of(cells: Iterable[str]) -> Kind:
             return Kind.INT if reach <= INT_MAX else Kind.LONG
     elif all(map(_is_number, given)) and not any(isinf(float(cell)) for cell in given):
         return Kind.DOUBLE
+    elif any(map(has_decimal_comma, given)) and all(_is_number(c) or has_decimal_comma(c) for c in given):
+        return Kind.COMMA
     return Kind.TEXT if max(map(len, given)) <= STRING_LENGTH_MAX else Kind.LONG_TEXT
+
+
+def has_decimal_comma(cell: str) -> bool:
+    """Tell whether a cell is a number with a decimal comma."""
+    return _is_comma_number(cell) is not None
 
 
 def is_boolean(cells: Iterable[str]) -> bool:

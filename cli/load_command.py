@@ -28,13 +28,14 @@ class Choices:
     repeated: Repeated = "refuse"
     delimiter: str | None = None
     encoding: str = "utf-8"
+    decimal: str = "."
 
 
 def run(client: Client, file: Path, asset: str, aspect: str, choices: Choices) -> None:
     """Load a file and say on stdout what was stored where."""
     if choices.delimiter is not None and len(choices.delimiter) != 1:
         raise Complaint("--delimiter is one character, such as ; (a tab: --delimiter $'\\t')")
-    layout = Layout(choices.header_line, choices.skip, choices.delimiter, choices.encoding)
+    layout = Layout(choices.header_line, choices.skip, choices.delimiter, choices.encoding, choices.decimal)
     zone = None if choices.zone is None else parse_zone(choices.zone)
     table = Table(file, layout)
     found = survey(table, TimeChoice(choices.time, choices.time_format, zone, choices.repeated))

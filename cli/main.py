@@ -158,6 +158,13 @@ def _client() -> Client:
 @click.option(
     "--delimiter", metavar="CHARACTER", help="Between cells; found in the line of names by default."
 )
+@click.option(
+    "--decimal",
+    type=click.Choice([".", ","]),
+    default=".",
+    show_default=True,
+    help="Decimal mark of numbers.",
+)
 @click.option("--encoding", default="utf-8", show_default=True, help="Of the text.")
 def load(file: Path, asset: str, aspect: str, **choices: Any) -> None:
     """Load a CSV file (plain, .xz or .gz) into an aspect of an asset.

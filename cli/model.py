@@ -100,10 +100,14 @@ def check_columns(aspect_type: AspectType, columns: Sequence[Column]) -> dict[st
         fits = column.kind in NUMBERS_MISSING or column.kind in TAKEN_BY[wanted]
         if not fits or (wanted == "BOOLEAN" and not column.boolean):
             raise Complaint(
-                f"column {column.title}: its cells are {DATA_TYPES[column.kind]},"
+                f"column {column.title}:{_hint(column)} its cells are {DATA_TYPES[column.kind]},"
                 f" its variable in {aspect_type.id} is {wanted}"
             )
     return {column.name: types[column.name] for column in columns}
+
+
+def _hint(column: Column) -> str:
+    return " its numbers have a decimal comma; give --decimal ," if column.kind is Kind.COMMA else ""
 
 
 def _some(names: Sequence[str]) -> str:
@@ -114,6 +118,9 @@ def _some(names: Sequence[str]) -> str:
 
 def to_variables(columns: Sequence[Column]) -> list[Variable]:
     """Declare a variable for each column; an integer column `x_qc` beside `x` is its quality code."""
+    for column in columns:
+        if column.kind is Kind.COMMA:
+            raise Complaint(f"column {column.title}:{_hint(column)}")
     names = {column.name for column in columns}
     codes = {
         column.name

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from cli.complaints import Complaint
+from cli.inference import has_decimal_comma
 
 CHUNK_ROWS = 2_000
 DELIMITERS = ",;\t|"
@@ -47,6 +48,8 @@ class Layout:
     """None: the likeliest of comma, semicolon, tab and bar, by the line of names."""
     encoding: str = "utf-8"
     """A byte order mark is taken off."""
+    decimal: str = "."
+    """The decimal mark of numbers; a comma becomes a point in every cell that is such a number."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -89,11 +92,17 @@ class Table:
         try:
             for row in reader:
                 if len(row) == width:
-                    yield self._skip + reader.line_num, row
+                    yield self._skip + reader.line_num, self._pointed(row)
                 elif any(row):
                     raise self._misfit(self._skip + reader.line_num, len(row))
         except csv.Error as error:
             raise Complaint(f"{self.path}, line {self._skip + reader.line_num}: {error}") from None
+
+    def _pointed(self, row: list[str]) -> list[str]:
+        """Write decimal commas as points where the file has them."""
+        if self._layout.decimal == ".":
+            return row
+        return [cell.replace(",", ".") if has_decimal_comma(cell) else cell for cell in row]
 
     def _misfit(self, line: int, cells: int) -> Complaint:
         hint = "; give --delimiter, --header-line or --skip" if cells == 1 else ""

@@ -129,6 +129,20 @@ def test_type_is_inferred_over_the_whole_file(fake, run, tmp_path, cells, data_t
     )
 
 
+def test_decimal_commas_are_asked_about_not_guessed(fake, run, tmp_path):
+    """Numbers with a decimal comma are no text by accident: the option is named and makes them numbers."""
+    path = write(tmp_path / "f", "t;v;w;s\n2026-01-01;1,5;3;a,b\n2026-01-02;-,25;4;1,5\n")
+
+    asked = load(run, path, "--zone", "UTC")
+    told = load(run, path, "--zone", "UTC", "--decimal", ",")
+
+    assert asked.exit_code == 2
+    assert "column v: its numbers have a decimal comma; give --decimal ," in asked.stderr
+    assert told.exit_code == 0, told.stderr
+    assert types(fake) == {"v": "DOUBLE", "w": "INT", "s": "STRING"}
+    assert [record["v"] for record in series(fake)] == [1.5, -0.25]
+
+
 def test_column_names_become_variable_names(fake, run, tmp_path):
     """Names that the dialect cannot have are mapped, told, and stay distinct."""
     text = "t,Wind (m/s),Wind [m/s],2m T,id,,ok\n2026-01-01,1,2,3,4,5,6\n"
