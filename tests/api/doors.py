@@ -16,7 +16,7 @@ from api.identity import keys
 from runtime.ports import DoorPolicy, Ports
 from storage.memory import MemorySeriesStore
 from storage.memory_catalog import MemoryCatalogStore
-from streams.memory import MemoryRecordStream
+from streams.memory import MemoryJobQueue, MemoryRecordStream
 from tests.workers.world import SHARDS, World
 
 NOW_MS = 1_767_225_600_000
@@ -69,7 +69,7 @@ async def running_door(catalog, clock, policy=POLICY, routes=()):
     """Start a door in this process; gives the door and an HTTP client of it."""
     world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), MemorySeriesStore(), clock)
     await world.writer().keep_leases()  # proves the shards
-    ports = Ports(world.stream, world.store, catalog, clock, policy)
+    ports = Ports(world.stream, world.store, catalog, clock, policy, jobs=MemoryJobQueue({}))
     with _door(ports, routes) as door:
         transport = httpx.ASGITransport(door, raise_app_exceptions=False, client=("192.0.2.1", 1))
         async with door.running(), httpx.AsyncClient(transport=transport, base_url="http://door") as client:
