@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
@@ -95,9 +98,17 @@ tenant       {target.tenant}
 client       {target.client}
 secret       {target.secret}   (of this run; also in .demo/credentials.json)
 
-try          aspectstore read --asset {ASSET} --aspect {ASPECT} --select wind_speed,temperature
+try          {_command()} read --asset {ASSET} --aspect {ASPECT} --select wind_speed,temperature
 or           TOKEN=$(curl -s -u {target.client}:{target.secret} -d grant_type=client_credentials \\
                  {target.url}/oauth/token | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
              curl -s -H "Authorization: Bearer $TOKEN" {target.url}{path}""",
         flush=True,
     )
+
+
+def _command() -> str:
+    """Give what to type for this command: its name on the PATH, else its file, as short as it can be."""
+    if shutil.which("aspectstore"):
+        return "aspectstore"
+    file, folder = Path(sys.executable).parent / "aspectstore", Path.cwd()
+    return str(file.relative_to(folder) if file.is_relative_to(folder) else file)
