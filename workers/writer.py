@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from runtime.ports import Clock
-from schemas.errors import StoreUnavailable, StreamUnavailable, Unavailable
+from schemas.errors import OutcomeUnknown, StoreUnavailable, StreamUnavailable, Unavailable
 from schemas.latest import latest_of
 from storage.port import SeriesStore, SliceId, Turn
 from storage.sealing import Sealed
@@ -145,15 +145,15 @@ class Writer:
             wait_s = pause_s
             try:
                 await act()  # type: ignore[misc]
-            except Unavailable as error:
+            except (Unavailable, OutcomeUnknown) as error:
                 log.warning("writer_waits", reason=error.message)
                 await self._recover(error)
                 wait_s = max(pause_s, BACKOFF_S)
             await _sleep(stop, wait_s)
 
-    async def _recover(self, error: Unavailable) -> None:
+    async def _recover(self, error: Unavailable | OutcomeUnknown) -> None:
         """Believe nothing after an error: shards are taken over again, with the store's own cursors."""
-        if isinstance(error, StoreUnavailable | StreamUnavailable):
+        if isinstance(error, StoreUnavailable | StreamUnavailable | OutcomeUnknown):
             self._let_go(set(self._held))
 
     # -- shards --------------------------------------------------------------------------------

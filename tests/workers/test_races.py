@@ -13,7 +13,7 @@ import pytest
 
 from api.receipts import Fate, Receipts
 from schemas.changes import Clear
-from schemas.errors import StoreUnavailable
+from schemas.errors import OutcomeUnknown, StoreUnavailable
 from schemas.ids import AspectId, SeriesId
 from schemas.latest import Latest
 from schemas.receipts import Place
@@ -24,7 +24,7 @@ from tests.storage.layers import serial
 from tests.storage.series import OTHER, SERIES
 from tests.workers.mixes import NEWEST, newest_of, put
 from tests.workers.world import SHARDS, START_MS, World, memory_world, step
-from workers import latest
+from workers import latest, writer
 from workers.latest import LatestKeeper
 from workers.takeover import GapFound
 from workers.writer import Writer
@@ -296,6 +296,26 @@ async def test_a_writer_whose_keeper_fails_ends_with_its_error(stage):
     with pytest.raises(GapFound, match="trimmed"):
         async with asyncio.timeout(5):
             await stranger.run(asyncio.Event())
+
+
+async def test_a_promise_whose_answer_is_lost_is_an_outage_and_no_end(stage, monkeypatch):
+    """The compare-and-set of a shard's row may have been applied: the writer looks again and goes on."""
+    monkeypatch.setattr(writer, "BACKOFF_S", 0.01)
+
+    async def lose() -> None:
+        raise OutcomeUnknown("no answer")
+
+    stage.store.after["swap_shard"] = lose
+    stop = asyncio.Event()
+    first = stage.world.writer("w1", ports=(stage.stream, stage.store), lease_s=0.05)
+    running = asyncio.create_task(first.run(stop))
+    async with asyncio.timeout(10):
+        while len(first._held) < SHARDS and not running.done():
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+
+    assert "swap_shard" not in stage.store.after
 
 
 def test_a_forgotten_series_is_not_filled_from_before_its_last_change(monkeypatch):
