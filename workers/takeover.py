@@ -8,13 +8,17 @@ lost entries are answered as lost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import structlog
 
 from schemas.errors import Conflict, Corrupt, StreamUnavailable
 from schemas.ids import SeriesId
-from storage.port import SeriesStore, ShardRow
+from storage.port import SeriesStore, ShardRow, Turn
 from streams.entries import decode_entry
 from streams.port import Applied, RecordStream, ShardState
+
+log = structlog.get_logger("writer")
 
 LIMIT_AHEAD_US = 3600 * 1_000_000
 """How far positions may run ahead of the last renewal: an hour without writer or store, then 503."""
@@ -46,21 +50,37 @@ async def take_over(
     row = await store.read_shard(shard)
     state = await stream.read_state(shard)
     cursor = await store.read_cursor(shard)
-    if state.trimmed > cursor and not accept_gap:
+    gap = state.trimmed > cursor
+    if gap and not accept_gap:
         message = (
             f"shard {shard}: the stream is trimmed up to {state.trimmed}, the store has applied {cursor}; "
             "the entries in between are gone. Give it the right store, or start it once with accept_gap."
         )
         raise GapFound(message)
-    if _is_open(state, row):
+    if _is_open(state, row) and not gap:
         held = Held(cursor, row.limit, row.incarnation, row.version)
     else:
         opened = await _open(stream, store, shard, (row, state, cursor))
         if opened is None:
             return None
         held = opened
+    if gap:
+        return await _over_the_gap(stream, store, shard, held, state.trimmed)
     await _forget_stale_caches(stream, shard, state.applied, cursor)
     return held
+
+
+async def _over_the_gap(
+    stream: RecordStream, store: SeriesStore, shard: int, held: Held, trimmed: int
+) -> Held:
+    """Go on behind what is gone, as the operator asked: the cursor moves over it, in store and stream.
+
+    The shard was proved anew with the store's own cursor just before, which drops every latest cache.
+    """
+    log.warning("gap_accepted", shard=shard, applied=held.cursor, trimmed=trimmed)
+    await store.write_turn(Turn(cursors={shard: trimmed}))
+    await stream.report_applied(shard, Applied(trimmed))
+    return replace(held, cursor=trimmed)
 
 
 def _is_open(state: ShardState, row: ShardRow) -> bool:

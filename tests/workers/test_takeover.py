@@ -12,7 +12,7 @@ from streams.port import Admission, Refusal
 from streams.shards import shard_of
 from tests.storage.series import SERIES
 from tests.workers.mixes import put
-from tests.workers.world import SHARDS, START_MS, memory_world, step
+from tests.workers.world import EVERYTHING, SHARDS, START_MS, memory_world, step
 from workers.takeover import GapFound, take_over
 
 SHARD = shard_of(SERIES.tenant, SERIES.asset, SHARDS)
@@ -109,6 +109,26 @@ async def test_a_store_that_never_saw_trimmed_entries_is_refused():
     with pytest.raises(GapFound, match="trimmed"):
         await take_over(world.stream, other, SHARD)
     assert await take_over(world.stream, other, SHARD, accept_gap=True) is not None
+
+
+async def test_an_accepted_gap_is_left_behind_for_good():
+    """Told to accept the gap, a writer goes on behind it; the next one needs no word, no read waits."""
+    world = memory_world()
+    writer = world.writer()
+    await step(writer)
+    await world.write(SERIES, put(START_MS))
+    await step(writer)
+    await step(writer)
+    world.store = world.reading._store = memory_world().store
+
+    held = await take_over(world.stream, world.store, SHARD, accept_gap=True)
+    again = await take_over(world.stream, world.store, SHARD)
+
+    assert held is not None
+    assert again is not None
+    assert (held.cursor, held.incarnation) == (again.cursor, again.incarnation)
+    rows = await world.reading.rows(SERIES, EVERYTHING)
+    assert (0, None) == (rows.columns.rows, rows.behind)
 
 
 async def test_the_limit_stops_positions_an_hour_after_the_last_writer():
