@@ -120,7 +120,7 @@ def _tau(tenant: Tenant) -> str:
         _, _, text = tenant.exchange("GET", "/metrics", None, headers)
     except Refused:
         return "-"
-    found = re.findall(r"^\w*tau\w*(?:\{[^}]*\})? ([0-9.e+-]+)$", text.decode(), re.MULTILINE)
+    found = re.findall(r"^\w*writer_turn_seconds(?:\{[^}]*\})? ([0-9.e+-]+)$", text.decode(), re.MULTILINE)
     return f"{max(map(float, found)):.2f} s" if found else "-"
 
 
