@@ -16,8 +16,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from schemas.columns import Column, Columns
 from schemas.errors import Corrupt
 from storage import packing
@@ -53,7 +51,7 @@ def cut(columns: Columns) -> Iterator[Columns]:
     by_bytes = BLOCK_RAW_BYTES_MAX * columns.rows // max(columns.raw_bytes, 1)
     size = max(1, min(BLOCK_ROWS_MAX, by_bytes))
     for start in range(0, columns.rows, size):
-        yield columns.take(np.arange(start, min(start + size, columns.rows)))
+        yield columns.part(start, min(start + size, columns.rows))
 
 
 @dataclass(slots=True, frozen=True)

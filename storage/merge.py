@@ -38,7 +38,7 @@ def between(columns: Columns, start_ms: int, end_ms: int) -> Columns:
     first, last = np.searchsorted(columns.time_ms, (start_ms, end_ms))
     if first == 0 and last == columns.rows:
         return columns
-    return columns.take(np.arange(first, last))
+    return columns.part(int(first), int(last))
 
 
 def selected(columns: Columns, variables: frozenset[int] | None) -> Columns:

@@ -121,7 +121,7 @@ async def _window(
     deadline = loop.time() + deadline_s
     while loop.time() < deadline:
         head = decode_head((await store.read_head(slice_id)).body)
-        deltas = await _later_deltas(store, slice_id, head.sealed_through)
+        deltas = await later_deltas(store, slice_id, head.sealed_through)
         first, end = _narrowed(head, span, wanted)
         later = placed_in_order(deltas, tail, head)
         window = replace(wanted, start_ms=first, end_ms=end)
@@ -134,7 +134,8 @@ async def _window(
     raise StoreUnavailable(message)
 
 
-async def _later_deltas(store: SeriesStore, slice_id: SliceId, after: int) -> list[Placed]:
+async def later_deltas(store: SeriesStore, slice_id: SliceId, after: int) -> list[Placed]:
+    """Read and decode the deltas with last > after, in the order."""
     return [
         Placed(delta.first, delta.last, decode_delta(delta.body))
         for delta in await store.read_deltas(slice_id, after)

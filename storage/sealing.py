@@ -17,7 +17,7 @@ from storage import blocks, merge
 from storage.deltas import decode_delta
 from storage.heads import BlockRef, HeadContent, decode_head, decode_refs, encode_head
 from storage.port import Head, SeriesStore, SliceId
-from storage.reader import EVERYTHING, Placed, read_layers, read_refs
+from storage.reader import EVERYTHING, Placed, later_deltas, read_layers, read_refs
 
 SEAL_DELTAS = 64
 """Deltas of a slice after which it is sealed: what a read lays over the blocks stays small."""
@@ -60,11 +60,8 @@ async def seal(
     """
     head = await store.read_head(slice_id)
     old = decode_head(head.body)
-    later = [
-        Placed(delta.first, delta.last, decode_delta(delta.body))
-        for delta in await store.read_deltas(slice_id, old.sealed_through)
-        if delta.last <= upto
-    ]
+    found = await later_deltas(store, slice_id, old.sealed_through)
+    later = [placed for placed in found if placed.last <= upto]
     if upto <= old.sealed_through or not later:
         return None
     kept, touched = _divided(old.blocks, _spans(later))
