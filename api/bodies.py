@@ -50,11 +50,16 @@ def check_media(request: Request[Any, Any, Any]) -> None:
     if request.method in BODILESS:
         return
     headers = request.headers
-    media = headers.get("content-type", "").partition(";")[0].strip().lower()
     wanted = request.route_handler.opt.get("media", JSON_TYPES)
+    demand_media(headers.get("content-type", ""), headers.get("content-encoding", "identity"), wanted)
+
+
+def demand_media(content_type: str, encoding: str, wanted: frozenset[str] = JSON_TYPES) -> None:
+    """Refuse a media type that is not wanted (none at all is JSON, design 8.22), and compressed bodies."""
+    media = content_type.partition(";")[0].strip().lower()
     if media and media not in wanted:
         raise UnsupportedMedia(f"Content-Type must be one of {', '.join(sorted(wanted))}.")
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+    if encoding.strip().lower() != "identity":
         raise UnsupportedMedia("The body must not be compressed.")
 
 

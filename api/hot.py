@@ -14,12 +14,11 @@ from urllib.parse import parse_qsl
 from litestar.exceptions import HTTPException
 
 from api.asgi import Application, Receive, Scope, Send
-from api.bodies import JSON_TYPES
+from api.bodies import demand_media
 from api.scopes import SERIES_WRITE
 from api.series import PATH, Answered, write_options
 from api.services import Services
 from api.tenancy import demand
-from schemas.errors import UnsupportedMedia
 from schemas.limits import PUT_BODY_BYTES_MAX
 from schemas.records import WriteMode
 
@@ -87,11 +86,8 @@ def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 def _check_media(headers: dict[bytes, bytes]) -> None:
-    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
-    if media and media not in JSON_TYPES:
-        raise UnsupportedMedia(f"Content-Type must be one of {', '.join(sorted(JSON_TYPES))}.")
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise UnsupportedMedia("The body must not be compressed.")
+    media = headers.get(b"content-type", b"").decode("latin-1")
+    demand_media(media, headers.get(b"content-encoding", b"identity").decode("latin-1"))
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive) -> bytes:

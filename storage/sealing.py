@@ -25,9 +25,6 @@ SEAL_DELTAS = 64
 SEAL_ROWS = 4096
 """Rows of a slice after which it is sealed: enough for pcodec to pay."""
 
-SEAL_QUIET_S = 600
-"""Seconds without a write after which a slice with any delta is sealed."""
-
 SWAP_TRIES_MAX = 5
 """Repeats of one compare-and-set whose outcome is unknown, before the slice is left for the next time."""
 
