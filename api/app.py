@@ -21,7 +21,6 @@ from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
 from api.door import Door
 from api.errors import answer
-from api.hot import HotPath
 from api.identity.service import IdentityService
 from api.probe import Probe
 from api.queries import check_query
@@ -66,9 +65,7 @@ def join(litestar: Litestar, ports: Ports) -> Door:
         ports, identity, index, Catalogue(ports.catalog, index), SeriesService(ports, index), Probe(ports)
     )
     litestar.state.services = services
-    door = Door(litestar, services)
-    door.inner = HotPath(door.inner, services)
-    return door
+    return Door(litestar, services)
 
 
 def build_framework(routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import cast
 
 import structlog
@@ -18,7 +18,8 @@ from litestar import Litestar
 
 from api.asgi import BODILESS, Application, Message, Receive, Scope, Send
 from api.bodies import BodyWatch
-from api.errors import answer
+from api.errors import answer as describe
+from api.hot import HotPath, place_of
 from api.series import PATH as SERIES_PATH
 from api.services import Services
 from runtime import logs
@@ -31,22 +32,22 @@ SERIES_PREFIX = f"{SERIES_PATH}/"
 SINGLE_PUT = ("PUT", f"{SERIES_PATH}/{{asset}}/{{aspect}}")
 """As the framework names the route that `api.hot` answers for it."""
 
+Headers = list[tuple[bytes, bytes]]
+
 _ALWAYS = ((b"vary", b"Authorization"), (b"cache-control", b"no-store"))
 """Answers belong to one caller (S3)."""
-
-
-async def _not_ready(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise Unavailable("The door is starting.")
 
 
 class Door:
     """The ASGI application: `litestar` inside, with `services` shared by everything before it."""
 
     def __init__(self, litestar: Litestar, services: Services) -> None:
-        """Take the framework's application; `inner` may be replaced by one that wraps it."""
+        """Take the framework's application."""
         self.litestar = litestar
         self.services = services
-        self.inner = cast("Application", litestar)
+        self.hot: HotPath | None = HotPath(services)
+        """None: the framework answers everything."""
+        self._inner = cast("Application", litestar)
         self._ready = False
         self._clock = services.ports.clock
         self._figures = services.ports.figures
@@ -55,12 +56,12 @@ class Door:
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] == "lifespan":
-            await self._serve_lifespan(receive, send)
-        elif scope["type"] == "http":
-            await self._serve_http(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request, or the life of the process; nothing else comes (`api.server`)."""
+        # Not a coroutine of its own: whatever stands between the server and a handler is paid at each await.
+        if scope["type"] == "http":
+            return self._serve_http(scope, receive, send)
+        return self._serve_lifespan(receive, send)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Door]:
@@ -83,27 +84,29 @@ class Door:
         request_id = f"{self._prefix}{next(self._numbers):08x}"
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)
-        status = 0
+        answer = _Answer(send, request_id)
         begun_s = self._clock.monotonic_s()
-
-        async def send_marked(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                _mark(message, request_id)
-            await send(message)
-
         if scope["method"] not in BODILESS:
             receive = self._watch.watched(receive)
         try:
-            await (self.inner if self._ready else _not_ready)(scope, receive, send_marked)
+            self._demand_ready()
+            place = place_of(scope) if self.hot is not None else None
+            if self.hot is not None and place is not None:
+                answered = await self.hot.put(scope, receive, place)
+                await answer.give(answered.status, answered.headers, answered.body)
+            else:
+                await self._inner(scope, receive, answer.pass_on)
         except Exception as error:
-            if status:  # Half an answer is out: cutting the connection is all that is left.
+            if answer.status:  # Half an answer is out: cutting the connection is all that is left.
                 raise
-            await _send_error(error, request_id, scope["path"], send_marked)
+            await _give_error(error, scope["path"], answer)
         finally:
             seconds = self._clock.monotonic_s() - begun_s
-            self._figures.request(*_route(scope), status, seconds)
+            self._figures.request(*_route(scope), answer.status, seconds)
+
+    def _demand_ready(self) -> None:
+        if not self._ready:
+            raise Unavailable("The door is starting.")
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -141,19 +144,40 @@ def _route(scope: Scope) -> tuple[str, str]:
     return method if method in METHODS else "other", "other"
 
 
-def _mark(message: Message, request_id: str) -> None:
-    headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
-    for pair in _ALWAYS:
-        if all(name != pair[0] for name, _ in headers):
-            headers.append(pair)
-    message["headers"] = headers
+class _Answer:
+    """The answer to one request on its way out, with the headers that every answer has."""
+
+    __slots__ = ("_send", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 0
+        """0 until its head is out."""
+
+    async def pass_on(self, message: Message) -> None:
+        """Send a part that the framework made."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = self._marked(list(message.get("headers", ())))
+        await self._send(message)
+
+    async def give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Send all of it."""
+        pairs = self._marked([(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _marked(self, headers: Headers) -> Headers:
+        headers.append((b"x-request-id", self.request_id.encode()))
+        names = {name for name, _ in headers}
+        headers.extend(pair for pair in _ALWAYS if pair[0] not in names)
+        return headers
 
 
-async def _send_error(error: Exception, request_id: str, path: str, send: Send) -> None:
-    status, headers, body = answer(error, request_id, path)
+async def _give_error(error: Exception, path: str, answer: _Answer) -> None:
+    status, headers, body = describe(error, answer.request_id, path)
     if status >= 500 and not isinstance(error, Unavailable):
         log.error("request_failed", exc_info=error)
-    encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    encoded.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": encoded})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await answer.give(status, {**headers, "content-length": str(len(body))}, body)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 from litestar.exceptions import HTTPException
 
-from api.asgi import Application, Receive, Scope, Send
+from api.asgi import Receive, Scope
 from api.bodies import demand_media
 from api.scopes import SERIES_WRITE
 from api.series import PATH, Answered, write_options
@@ -23,28 +23,19 @@ from schemas.limits import PUT_BODY_BYTES_MAX
 from schemas.records import WriteMode
 
 _PREFIX = PATH + "/"
+Place = tuple[str, str]
+"""Asset and the name of its aspect, as sent."""
 
 
 class HotPath:
-    """An application that answers PUT of one series itself and hands everything else on."""
+    """What answers PUT of one series itself."""
 
-    def __init__(self, inner: Application, services: Services) -> None:
-        """Stand before `inner`."""
-        self._inner = inner
+    def __init__(self, services: Services) -> None:
+        """Work with what the framework's routes work with."""
         self._services = services
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        place = _place(scope) if scope["method"] == "PUT" else None
-        if place is None:
-            await self._inner(scope, receive, send)
-            return
-        answered = await self._put(scope, receive, place)
-        headers = [(name.encode(), value.encode("latin-1")) for name, value in answered.headers.items()]
-        await send({"type": "http.response.start", "status": answered.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answered.body, "more_body": False})
-
-    async def _put(self, scope: Scope, receive: Receive, place: tuple[str, str]) -> Answered:
+    async def put(self, scope: Scope, receive: Receive, place: Place) -> Answered:
+        """Serve a request of `place_of`; raises what the framework's route raises."""
         headers = _headers(scope["headers"])
         services = self._services
         now_s = services.ports.clock.now_ms() / 1_000
@@ -60,8 +51,10 @@ class HotPath:
         return await services.series.write(caller, place, body, WriteMode.REPLACE, options)
 
 
-def _place(scope: Scope) -> tuple[str, str] | None:
-    """Read asset and aspect out of the path; None for every other path."""
+def place_of(scope: Scope) -> Place | None:
+    """Read asset and aspect out of the path of such a request; None for every other request."""
+    if scope["method"] != "PUT":
+        return None
     path: str = scope["path"]
     if not path.startswith(_PREFIX):
         return None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from api.receipts import Receipts
 from runtime.metrics import DoorFigures
 from schemas.aspects import AspectType
-from schemas.changes import Change, Upsert
+from schemas.changes import Change, Row, Upsert
 from schemas.columns import Column, Columns
 from schemas.errors import Mismatch, Quota, StreamUnavailable, TooMany, Unavailable
 from schemas.ids import SeriesId
@@ -35,19 +35,17 @@ RATE_RULE = "series-rate"
 """Names the limit of MS-23 in the headers of an answer; it counts bytes of bodies."""
 
 
-@dataclass(slots=True, frozen=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """One checked change of one series, ready to be appended."""
 
     series: SeriesId
     aspect: AspectType
-    change: Change
+    change: Change | Row
     idempotency: Idempotency | None = None
     rate: Rate | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """A durable write."""
 
     places: list[Place]
@@ -68,28 +66,29 @@ class Ingest:
 
     async def append(self, write: Write) -> Accepted:
         """Append one write; returns when all of it is durable. Raises what the refusal means."""
-        [answer] = await self.try_all([write])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        admission = self._admission(write)
+        [answer] = await self._stream.append((admission,))
+        self._count(admission, answer)
+        outcome = self._outcome(admission, answer)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     async def try_all(self, writes: Sequence[Write]) -> list[Accepted | Exception]:
         """Append several writes and give each its own outcome (multi PUT: per pair)."""
         admissions = [self._admission(write) for write in writes]
         answers = await self._stream.append(admissions)
-        self._count(admissions, answers)
+        for each in zip(admissions, answers, strict=True):
+            self._count(*each)
         return [self._outcome(*each) for each in zip(admissions, answers, strict=True)]
 
-    def _count(
-        self, admissions: Sequence[Admission], answers: Sequence[Admitted | Refusal | Throttled]
-    ) -> None:
-        for admission, answer in zip(admissions, answers, strict=True):
-            if isinstance(answer, Admitted):
-                if not answer.repeated:
-                    self._figures.admitted(answer.entries, admission.bytes_count)
-            else:
-                reason = "rate" if isinstance(answer, Throttled) else answer.value
-                self._figures.add("refused_writes", reason)
+    def _count(self, admission: Admission, answer: Admitted | Refusal | Throttled) -> None:
+        if isinstance(answer, Admitted):
+            if not answer.repeated:
+                self._figures.admitted(answer.entries, admission.bytes_count)
+        else:
+            reason = "rate" if isinstance(answer, Throttled) else answer.value
+            self._figures.add("refused_writes", reason)
 
     def _admission(self, write: Write) -> Admission:
         series, version = write.series, write.aspect.version
@@ -110,7 +109,7 @@ class Ingest:
         return Accepted(places, self._receipts.give(admission.series.tenant, places), quota)
 
 
-def _split(change: Change) -> list[Change]:
+def _split(change: Change | Row) -> list[Change | Row]:
     """Divide rows so that no entry is above its size (design 3.2); rows keep their order.
 
     A single row is never divided: the byte rule keeps it small enough (MS-04).

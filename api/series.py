@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -23,7 +22,7 @@ from api.receipts import Fate, Receipts
 from runtime.ports import Ports
 from schemas import codes
 from schemas.aspects import AspectType
-from schemas.changes import Clear, Upsert
+from schemas.changes import Clear, Row, Upsert
 from schemas.columns import Columns
 from schemas.errors import Gone, Invalid, Problem, ServiceError, TooMany, Unavailable
 from schemas.ids import CORE, SeriesId, TenantId
@@ -31,7 +30,7 @@ from schemas.limits import Profile
 from schemas.queries import ReadKind, SeriesQuery, next_page, parse_delete_range, parse_series_query
 from schemas.receipts import Place
 from schemas.record_sets import Pair, open_record_set
-from schemas.records import WriteMode, validate_records
+from schemas.records import WriteMode, encode_record, validate_records
 from schemas.render import render_records
 from storage.reader import Wanted
 
@@ -45,20 +44,18 @@ RECEIPT_KEY_ID = "receipts"
 RECEIPT_KEY_BYTES = 32
 
 
-@dataclass(slots=True, frozen=True)
-class WriteOptions:
+class WriteOptions(msgspec.Struct, frozen=True):
     """What a request says beside its body."""
 
     idempotency_key: str | None = None
     wait_applied: bool = False
 
 
-@dataclass(slots=True, frozen=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """An answer: status, headers beside those that every answer has, body."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: bytes = b""
 
 
@@ -114,11 +111,9 @@ class SeriesService:
         series, aspect = await self._index.find_series(caller.tenant, *place)
         profile = self._profile(caller.tenant)
         now_ms = self._ports.clock.now_ms()
-        columns, problems = validate_records(aspect, body, now_ms=now_ms, profile=profile, mode=mode)
-        if columns is None:
-            raise Invalid(problems)
+        change = _checked_change(aspect, body, now_ms, profile, mode)
         once = idempotency_of(series, options.idempotency_key, mode.value, body)
-        write = Write(series, aspect, Upsert(columns), once, rate_of(profile, len(body)))
+        write = Write(series, aspect, change, once, rate_of(profile, len(body)))
         return await self._append(write, options)
 
     async def delete(
@@ -253,6 +248,18 @@ class SeriesService:
 
     def _profile(self, tenant: TenantId) -> Profile:
         return self._index.profile_of(tenant)
+
+
+def _checked_change(
+    aspect: AspectType, body: bytes, now_ms: int, profile: Profile, mode: WriteMode
+) -> Upsert | Row:
+    row = encode_record(aspect, body, now_ms=now_ms, profile=profile) if mode is WriteMode.REPLACE else None
+    if row is not None:
+        return Row(row)
+    columns, problems = validate_records(aspect, body, now_ms=now_ms, profile=profile, mode=mode)
+    if columns is None:
+        raise Invalid(problems)
+    return Upsert(columns)
 
 
 def write_options(parameters: Mapping[str, str], idempotency_key: str | None) -> WriteOptions:

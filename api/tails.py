@@ -17,7 +17,7 @@ from schemas.ids import SeriesId
 from schemas.latest import Latest, advanced, decode_latest
 from storage import merge
 from storage.reader import Placed
-from streams.entries import decode_entry
+from streams.entries import decode_content, open_entry
 from streams.port import Entry, RecordStream
 
 log = structlog.get_logger("tails")
@@ -55,7 +55,7 @@ async def fetch_tail(stream: RecordStream, shard: int, series: SeriesId) -> Fres
 def _placed(entry: Entry) -> Placed | None:
     """Decode an entry; one that the writer would set aside is skipped here too."""
     try:
-        return Placed(entry.position, entry.position, decode_entry(entry.body).content)
+        return Placed(entry.position, entry.position, decode_content(open_entry(entry.body)))
     except Corrupt as broken:
         log.warning("tail_entry_skipped", position=entry.position, reason=broken.message)
         return None

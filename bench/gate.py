@@ -35,8 +35,9 @@ from runtime.cassandra_server import CassandraServer
 from schemas.changes import Upsert
 from schemas.columns import Column, Columns
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
+from storage.cassandra.calls import Call
 from storage.cassandra.series import CassandraSeriesStore
-from storage.cassandra.session import Address, Call, Session
+from storage.cassandra.session import Address, Session
 from storage.port import Turn
 from storage.reader import EVERYTHING, read_series
 from storage.slices import slice_start

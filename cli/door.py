@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Awaitable
 
 from runtime import logs  # first: it keeps structlog lean
 
@@ -18,7 +19,7 @@ from api.asgi import Application, Receive, Scope, Send
 from api.identity.passwords import Passwords
 from api.identity.setup import bootstrap, parse_bootstrap
 from api.server import Listening, serve
-from runtime import lifeline, wiring
+from runtime import garbage, lifeline, wiring
 from runtime.ports import Ports
 from runtime.settings import Settings, SettingsError, load
 from schemas.errors import Refused, ServiceError
@@ -34,18 +35,19 @@ class DoorProcess:
         self._settings = settings
         self._door: Application | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection, or the life of the process."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request, or the life of the process."""
         if scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
-        elif self._door is not None:
-            await self._door(scope, receive, send)
+            return self._live(scope, receive, send)
+        assert self._door is not None, "the server sends requests after the start only"
+        return self._door(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             async with wiring.opened(self._settings, writes_series=False) as ports:
                 await make_first(self._settings, ports)
                 self._door = create_app(ports)
+                garbage.settle()
                 await self._door(scope, receive, send)
         except ServiceError as error:
             log.exception("door_cannot_start")

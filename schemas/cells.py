@@ -26,6 +26,7 @@ from schemas.limits import (
     QUALITY_CODE_MAX,
     RECORD_BYTES_MAX,
 )
+from schemas.one_record import OneReader
 from schemas.times import parse_time, parse_times
 
 FEW = 16
@@ -74,6 +75,8 @@ class Plan(NamedTuple):
     strict: Callable[[bytes], Lists]
     lenient: Callable[[bytes], Lists]
     """As `strict`, with strings left as strings wherever the type is not text."""
+    one: OneReader
+    """Reads the body that devices send most."""
     byte_rule_can_break: bool
     """False: no record of the declared lengths reaches the limit of MS-04."""
 

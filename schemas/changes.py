@@ -27,4 +27,10 @@ class Attach(msgspec.Struct, frozen=True, gc=False):
     """The block list as `storage.heads` encodes it."""
 
 
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """An upsert of one record that is raw columns already, on its way into an entry."""
+
+    content: bytes
+
+
 Change = Upsert | Clear | Attach

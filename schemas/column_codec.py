@@ -38,6 +38,8 @@ VERSION = 1
 
 _HEADER = struct.Struct("<BBHI")
 _COLUMN = struct.Struct("<IBBH")
+_ROW_HEAD = struct.Struct("<BBHIq")
+_TEXT_OFFSETS = struct.Struct("<II")
 _MERGES = 1
 _PRESENT, _REMOVED, _QUALITY = 1, 2, 4
 _PAD = (b"", b"\0", b"\0" * 2, b"\0" * 3, b"\0" * 4, b"\0" * 5, b"\0" * 6, b"\0" * 7)
@@ -55,6 +57,21 @@ def encode_columns(columns: Columns) -> bytes:
     for variable in sorted(columns.cells):
         _encode_column(variable, columns.cells[variable], parts)
     return b"".join(parts)
+
+
+def row_head(columns: int, time_ms: int) -> bytes:
+    """Begin the raw bytes of a single row that replaces: so many cells follow, ascending by variable."""
+    return _ROW_HEAD.pack(VERSION, 0, columns, 1, time_ms)
+
+
+def cell_head(variable: int, column_class: ColumnClass, *, quality: bool = False) -> bytes:
+    """Begin a cell of a single row: 8 bytes, then the value and, if said so, the quality as int64."""
+    return _COLUMN.pack(variable, column_class, _QUALITY if quality else 0, 0)
+
+
+def encode_text(octets: bytes) -> bytes:
+    """Write the value of a single row that is a string."""
+    return _TEXT_OFFSETS.pack(0, len(octets)) + octets + _PAD[-len(octets) % 8]
 
 
 def _encode_column(variable: int, column: Column, parts: list[bytes]) -> None:

@@ -8,6 +8,7 @@ and know `_qc` only where it is declared. What a type cannot say is checked on t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from msgspec import UNSET, UnsetType
 from schemas.aspects import TIME_MEMBER, AspectType, Variable, VariableType
 from schemas.cells import BUILDERS, Lists, Plan
 from schemas.limits import DECODERS_KEPT_MAX
+from schemas.one_record import OneReader, one_cell
 
 _STRICT: dict[VariableType, Any] = {
     VariableType.BOOLEAN: bool,
@@ -47,6 +49,7 @@ def plan_of(aspect: AspectType, record_bytes_max: int) -> Plan:
 
 
 def _compiled(aspect: AspectType, record_bytes_max: int) -> Plan:
+    row, fields = _row_type(aspect.variables, lenient=False)
     return Plan(
         variables=aspect.variables,
         builders=tuple(BUILDERS[variable.type] for variable in aspect.variables),
@@ -56,14 +59,15 @@ def _compiled(aspect: AspectType, record_bytes_max: int) -> Plan:
             for is_quality in ((False, True) if variable.quality_code else (False,))
         ),
         doubles=tuple(one.id for one in aspect.variables if one.type is VariableType.DOUBLE),
-        strict=_reader(aspect.variables, lenient=False),
-        lenient=_reader(aspect.variables, lenient=True),
+        strict=_reader(row, fields),
+        lenient=_reader(*_row_type(aspect.variables, lenient=True)),
+        one=_one_reader(aspect.variables, row),
         byte_rule_can_break=aspect.record_bytes_max > record_bytes_max,
     )
 
 
-def _reader(variables: Sequence[Variable], *, lenient: bool) -> Callable[[bytes], Lists]:
-    """Make the function body → lists; it raises what msgspec raises."""
+def _row_type(variables: Sequence[Variable], *, lenient: bool) -> tuple[type[msgspec.Struct], list[str]]:
+    """Make the struct of one record, and the names of its fields in the order of `Plan.members`."""
     extra: Any = str | UnsetType | None if lenient else UnsetType | None
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = [("t", str)]
     names = {"t": TIME_MEMBER}
@@ -74,9 +78,26 @@ def _reader(variables: Sequence[Variable], *, lenient: bool) -> Callable[[bytes]
             fields.append((f"q{place}", _STRICT_QUALITY | extra, UNSET))
             names[f"q{place}"] = variable.quality_name
     row = msgspec.defstruct("Row", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    return row, [field[0] for field in fields]
+
+
+def _reader(row: type[msgspec.Struct], fields: Sequence[str]) -> Callable[[bytes], Lists]:
+    """Make the function body → lists; it raises what msgspec raises."""
     decode = msgspec.json.Decoder(list[row]).decode  # type: ignore[valid-type]
-    turn = _turner([field[0] for field in fields])
+    turn = _turner(fields)
     return lambda body: turn(decode(body))
+
+
+def _one_reader(variables: Sequence[Variable], row: type[msgspec.Struct]) -> OneReader:
+    """Make what reads bodies of one record, cells ascending by variable id."""
+    cells = sorted(enumerate(variables), key=lambda each: each[1].id)
+    fields = [name for place, one in cells for name in (f"v{place}", f"q{place}")[: 1 + one.quality_code]]
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(tuple[row]).decode  # type: ignore[valid-type]
+    return OneReader(
+        decode=decode,
+        members=attrgetter("t", *fields),
+        cells=tuple(one_cell(variable) for _, variable in cells),
+    )
 
 
 def _turner(fields: Sequence[str]) -> Callable[[Sequence[object]], Lists]:

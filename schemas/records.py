@@ -1,8 +1,9 @@
 """A body of records → checked columns, or every problem with its JSON pointer (MS-01 … MS-33).
 
-Three readers stand in a row (design 8.20), and each takes only what it fully understands: the strict
-decoder, the lenient one, and `diagnosis`, which reads the body to the letter and alone knows reasons.
-So a well-formed body never pays for explanations, and a refused one is explained by one set of words.
+Readers stand in a row (design 8.20), and each takes only what it fully understands: that of a single
+record (`one_record`), the strict decoder, the lenient one, and `diagnosis`, which reads the body to the
+letter and alone knows reasons. So a well-formed body never pays for explanations, and a refused one is
+explained by one set of words.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from schemas.limits import (
     RECORD_BYTES_MAX,
     Profile,
 )
+from schemas.one_record import encode_one
 from schemas.strict_json import read_double, read_integer
 
 
@@ -79,6 +81,18 @@ def validate_records(
     built = build(plan, lists, merging=merging)
     assert isinstance(built, Built), "diagnosis passed what the columns refuse"
     return built.columns, []
+
+
+def encode_record(aspect: AspectType, body: bytes, *, now_ms: int, profile: Profile) -> bytes | None:
+    """Read a body that PUTs a single record, as devices send it, into the raw columns of its entry.
+
+    None says nothing about the body: ask `validate_records`.
+    """
+    plan = plan_of(aspect, RECORD_BYTES_MAX)
+    if plan.byte_rule_can_break or len(body) > PUT_BODY_BYTES_MAX:
+        return None
+    rules = rules_of(profile, now_ms, WriteMode.REPLACE)
+    return encode_one(plan.one, body, rules.least_ms, rules.most_ms)
 
 
 def rules_of(profile: Profile, now_ms: int, mode: WriteMode) -> Rules:

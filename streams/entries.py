@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import msgspec
 
-from schemas.changes import Attach, Change, Clear, Upsert
+from schemas.changes import Attach, Change, Clear, Row, Upsert
 from schemas.column_codec import decode_columns, encode_columns
 from schemas.errors import Corrupt
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId, is_tenant_id
@@ -50,34 +50,35 @@ class EntryKind(IntEnum):
 
 
 class SeriesEntry(msgspec.Struct, frozen=True, gc=False):
-    """A decoded entry."""
+    """An entry in parts."""
 
     series: SeriesId
     aspect_version: int
-    content: Change
+    content: Change | Row
+    """`Row` only on the way in: it is an Upsert when it is read."""
 
 
 def encode_entry(entry: SeriesEntry) -> bytes:
     """Write an entry."""
     kind, content = _encode_content(entry.content)
-    series = entry.series
-    tenant = series.tenant.encode()
-    rest = (
-        _KEY.pack(entry.aspect_version, 0)
-        + bytes.fromhex(series.asset)
-        + bytes.fromhex(series.aspect)
-        + tenant
-        + b"\0" * (-len(tenant) % 8)
-        + content
-    )
-    return _PREFIX.pack(VERSION, kind, len(tenant), _checksum(VERSION, kind, len(tenant), rest)) + rest
+    rest = _KEY.pack(entry.aspect_version, 0) + _named(entry.series) + content
+    tenant_bytes = len(entry.series.tenant)  # which is ASCII
+    return _PREFIX.pack(VERSION, kind, tenant_bytes, _checksum(VERSION, kind, tenant_bytes, rest)) + rest
+
+
+@lru_cache(maxsize=SERIES_REMEMBERED)
+def _named(series: SeriesId) -> bytes:
+    tenant = series.tenant.encode("ascii")
+    return bytes.fromhex(series.asset) + bytes.fromhex(series.aspect) + tenant + b"\0" * (-len(tenant) % 8)
 
 
 def _checksum(version: int, kind: int, tenant_bytes: int, rest: bytes | memoryview) -> int:
     return zlib.crc32(rest, version | kind << 8 | tenant_bytes << 16)
 
 
-def _encode_content(content: Change) -> tuple[EntryKind, bytes]:
+def _encode_content(content: Change | Row) -> tuple[EntryKind, bytes]:
+    if isinstance(content, Row):
+        return EntryKind.UPSERT, content.content
     if isinstance(content, Upsert):
         return EntryKind.UPSERT, encode_columns(content.columns)
     if isinstance(content, Clear):

@@ -38,7 +38,7 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
     @property
     def bytes_count(self) -> int:
         """Count the bytes of all entries."""
-        return len(self.body) + sum(map(len, self.more))
+        return len(self.body) + sum(map(len, self.more)) if self.more else len(self.body)
 
 
 @dataclass(slots=True, frozen=True)

@@ -18,7 +18,7 @@ from runtime import logs  # first: it keeps structlog lean
 import structlog
 import uvloop
 
-from runtime import lifeline, wiring
+from runtime import garbage, lifeline, wiring
 from runtime.settings import Settings, SettingsError, load
 from schemas.errors import Conflict, ServiceError, Unavailable
 from workers import jobs
@@ -62,6 +62,7 @@ async def write_until_told(settings: Settings) -> None:
             lambda: secrets.token_bytes(BLOCK_ID_BYTES),
             shapes=Shapes(ports.catalog),
         )
+        garbage.settle()
         publisher = asyncio.create_task(publish(writer, ports.stream, ports.clock))
         try:
             await writer.run(stop)

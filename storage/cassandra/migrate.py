@@ -1,4 +1,4 @@
-"""Brings a keyspace to the present schema, once, however many processes start together; checks durability.
+"""Brings a keyspace to the present schema, once, however many processes start together.
 
 The schema is the sum of `schema/NNNN_*.cql`, applied in the order of their numbers. A file is never changed
 once it is released: its hash stands in the table `migrations`. Every statement in them says IF NOT EXISTS,
@@ -33,9 +33,6 @@ LOCK_TRIES_MAX = 750
 BOOTSTRAP_TRIES_MAX = 50
 """10 s: a busy node takes seconds for a schema change."""
 
-DURABLE_SYNCS = ("batch", "group")
-"""Commit-log modes that acknowledge a write only when it is on the disk."""
-
 
 async def migrate(session: Session) -> None:
     """Make the session's keyspace if it is missing and apply the schema files it has not seen.
@@ -51,21 +48,6 @@ async def migrate(session: Session) -> None:
     files = schema_files()
     if await _missing(session, files):
         await _apply_locked(session, files)
-
-
-async def check_durability(session: Session) -> None:
-    """Refuse a node that acknowledges before its commit log is on the disk (design 4, promise)."""
-    for host in session.cluster.metadata.all_hosts():
-        if not host.is_up:
-            continue
-        settings: dict[str, str] = dict(await session.execute(STATEMENTS["read_settings"].text, host=host))
-        mode = settings.get("commitlog_sync")
-        if mode not in DURABLE_SYNCS:
-            raise StoreUnavailable(
-                f"the Cassandra node {host.endpoint} acknowledges writes before they are on its disk "
-                f"(commitlog_sync: {mode}): set it to group or batch in cassandra.yaml, or start with "
-                "--durability everysec and accept that a power cut loses writes"
-            )
 
 
 def schema_files() -> dict[str, str]:

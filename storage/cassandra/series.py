@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import zip_longest
 
 from schemas.ids import SeriesId
-from storage.cassandra.migrate import check_durability, migrate
-from storage.cassandra.session import Address, Call, Session
+from storage.cassandra.calls import Call
+from storage.cassandra.migrate import migrate
+from storage.cassandra.nodes import check_durability, pack_limits
+from storage.cassandra.session import Address, Session
 from storage.port import BlockRow, Delta, Head, SeriesStore, ShardRow, SliceId, Turn
 from storage.statements import load
 
@@ -37,6 +40,7 @@ class CassandraSeriesStore(SeriesStore):
         try:
             await migrate(session)
             await session.prepare(STATEMENTS, {"read_deltas": BODY_PAGE_ROWS, "read_blocks": BODY_PAGE_ROWS})
+            session.limits = await pack_limits(session)
         except BaseException:
             await session.close()
             raise
@@ -48,11 +52,14 @@ class CassandraSeriesStore(SeriesStore):
 
     async def write_turn(self, turn: Turn) -> None:
         """Store slices, then deltas (those of a slice in order, slices beside one another), then cursors."""
-        await self.session.write_all(
-            [[Call("write_slice", [(*slice_id.series, slice_id.start_ms)])] for slice_id in turn.slices]
-        )
-        await self.session.write_all(_delta_lanes(turn.deltas))
-        await self.session.write_all(_cursor_lanes(turn.cursors))
+        slices = [Call("write_slice", [(*slice_id.series, slice_id.start_ms)]) for slice_id in turn.slices]
+        cursors = [
+            Call("write_cursor", [(shard, applied, applied)]) for shard, applied in turn.cursors.items()
+        ]
+        await self.session.write_packed(slices)
+        for wave in _waves(turn.deltas):
+            await self.session.write_packed(wave)
+        await self.session.write_packed(cursors)
 
     async def read_cursor(self, shard: int) -> int:
         """Give the applied position of a shard; 0 where none was stored."""
@@ -157,12 +164,14 @@ def _key(slice_id: SliceId) -> tuple[str, str, str, int]:
     return tenant, asset, aspect, slice_id.start_ms
 
 
-def _delta_lanes(deltas: Sequence[Delta]) -> list[list[Call]]:
-    """Give each slice a lane in which its deltas keep their order (design 4.5), several to a mutation."""
-    lanes: dict[SliceId, list[Delta]] = {}
+def _waves(deltas: Sequence[Delta]) -> Iterator[list[Call]]:
+    """Give the deltas of each slice in their order (design 4.5), one mutation of each slice a wave."""
+    slices: dict[SliceId, list[Delta]] = {}
     for delta in deltas:
-        lanes.setdefault(delta.slice, []).append(delta)
-    return [[_delta_call(part) for part in _mutations(lane)] for lane in lanes.values()]
+        slices.setdefault(delta.slice, []).append(delta)
+    lanes = [[_delta_call(part) for part in _mutations(lane)] for lane in slices.values()]
+    for wave in zip_longest(*lanes):
+        yield [call for call in wave if call is not None]
 
 
 def _mutations(deltas: Sequence[Delta]) -> Iterator[list[Delta]]:
@@ -181,7 +190,3 @@ def _mutations(deltas: Sequence[Delta]) -> Iterator[list[Delta]]:
 def _delta_call(deltas: Sequence[Delta]) -> Call:
     rows = [(*_key(delta.slice), delta.last, delta.first, delta.body, delta.last) for delta in deltas]
     return Call("write_delta", rows, sum(len(delta.body) for delta in deltas))
-
-
-def _cursor_lanes(cursors: Mapping[int, int]) -> list[list[Call]]:
-    return [[Call("write_cursor", [(shard, applied, applied)])] for shard, applied in cursors.items()]

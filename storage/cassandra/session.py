@@ -14,7 +14,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -48,6 +48,7 @@ from cassandra.query import (
 )
 
 from schemas.errors import OutcomeUnknown, ServiceError, StoreUnavailable
+from storage.cassandra.calls import DEFAULT_LIMITS, Call, packed
 from storage.cassandra.window import Window
 from storage.statements import Statement
 
@@ -104,15 +105,6 @@ class Address:
     tls: ssl.SSLContext | None = None
 
 
-class Call(NamedTuple):
-    """One request: a statement with the values of one row, or of several rows of one partition."""
-
-    name: str
-    rows: Sequence[Sequence[object]]
-    size: int = 0
-    """Bytes that count against BYTES_MAX."""
-
-
 class Connection(Cluster.connection_class):  # type: ignore[misc]  # the driver ships no types
     """A connection that keeps what the socket does not take at once; the Window bounds how much that is.
 
@@ -146,6 +138,7 @@ class Session:
         self._answers: deque[tuple[asyncio.Future[_Answer], int, _Answer | ServiceError]] = deque()
         self._woken = False
         self._closed = False
+        self.limits = DEFAULT_LIMITS
 
     @classmethod
     async def open(cls, address: Address, *, timeout_s: float = TIMEOUT_S) -> Session:
@@ -210,6 +203,10 @@ class Session:
             if isinstance(outcome, BaseException):
                 raise outcome
 
+    async def write_packed(self, calls: Sequence[Call]) -> None:
+        """Run calls of one statement, in no order, several to a request as far as the server likes it."""
+        await self.write_all([[call] for call in packed(calls, self.limits)])
+
     async def execute(
         self, text: str, *, keyspace: str | None = None, host: object | None = None
     ) -> list[Row]:
@@ -240,7 +237,7 @@ class Session:
         if len(call.rows) == 1:
             statement: BoundStatement | BatchStatement = prepared.bind(call.rows[0])
         else:
-            # Rows of one partition: one mutation, atomic, and no batch log.
+            # Rows of one partition are one mutation, atomic; those of several are as many. No batch log.
             statement = BatchStatement(BatchType.UNLOGGED)
             for row in call.rows:
                 statement.add(prepared.bind(row))
@@ -310,11 +307,6 @@ class _Answer(NamedTuple):
 
     rows: list[Row]
     state: bytes | None
-
-
-def lanes_of(calls: Iterable[Call]) -> list[list[Call]]:
-    """Give each call a lane of its own."""
-    return [[call] for call in calls]
 
 
 def translated(error: Exception, *, conditional: bool) -> ServiceError:

@@ -49,8 +49,8 @@ class Lanes:
         self._departing = False
         self._trips: set[asyncio.Task[None]] = set()
 
-    async def send(self, commands: Commands, bytes_count: int) -> list[Reply]:
-        """Send a call with what else waits; its replies. `StreamUnavailable`: outcome unknown.
+    def send(self, commands: Commands, bytes_count: int) -> asyncio.Future[list[Reply]]:
+        """Send a call with what else waits; brings its replies. `StreamUnavailable`: outcome unknown.
 
         A call whose caller went away before it was sent is not sent; one under way takes effect.
         """
@@ -61,7 +61,7 @@ class Lanes:
             # Not at once: whoever else is ready in this turn of the loop comes along.
             self._departing = True
             loop.call_soon(self._depart)
-        return await call.answer
+        return call.answer
 
     def close(self) -> None:
         """Fail what waits and what is under way, and close the connections."""
