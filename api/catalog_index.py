@@ -57,7 +57,10 @@ class CatalogIndex:
         self._refreshed_s = 0.0
         self._open_lines: dict[Change, float] = {}
         self._settled: dict[Change, float] = {}
+        """Followed lines, oldest first."""
+        self._touched: set[str] = set()
         self._refreshing = asyncio.Lock()
+        self._next_refresh: asyncio.Task[None] | None = None
 
     # Feeding.
 
@@ -78,31 +81,44 @@ class CatalogIndex:
         self._tenants, self._parts = tenants, parts
         self._refreshed_s = self._clock.monotonic_s()
 
-    async def refresh(self) -> set[str]:
-        """Take in what the log announces; give the kinds that it named and that were not known yet."""
-        async with self._refreshing:
-            return await self._refresh(self._clock.monotonic_s())
+    async def refresh(self) -> None:
+        """Take in what the log announces.
 
-    async def _refresh(self, now_s: float) -> set[str]:
+        The log holds 10 s again and again, so all who come while it is read share the next reading.
+        """
+        if self._next_refresh is None:
+            self._next_refresh = asyncio.ensure_future(self._refresh_in_turn())
+        await asyncio.shield(self._next_refresh)
+
+    def take_touched(self) -> set[str]:
+        """Give the kinds of what was taken in since the last call, whoever asked for it."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    async def _refresh_in_turn(self) -> None:
+        async with self._refreshing:
+            self._next_refresh = None  # Whoever comes from here on may want a line that is not read.
+            await self._refresh(self._clock.monotonic_s())
+
+    async def _refresh(self, now_s: float) -> None:
         if now_s > self._refreshed_s + REBUILD_AFTER_S:
             await self.load()
-            return set(FOLLOWED)
+            self._touched |= FOLLOWED
+            return
         for line in await self._catalog.changes(self._after):
             self._after = max(self._after or "", line.sequence)
             if line.kind in FOLLOWED and line not in self._settled:
                 self._open_lines.setdefault(line, now_s)
-        touched = set()
         for line, seen_s in list(self._open_lines.items()):
             if self._version(line) >= line.version:
                 self._settle(line, now_s)
             elif await self._follow(line):
-                touched.add(line.kind)
+                self._touched.add(line.kind)
                 self._settle(line, now_s)
             elif now_s > seen_s + OPEN_LINE_S:
                 self._settle(line, now_s)
-        self._settled = {line: at_s for line, at_s in self._settled.items() if now_s <= at_s + OPEN_LINE_S}
+        self._forget_settled(now_s)
         self._refreshed_s = now_s
-        return touched
 
     def wrote(self, document: Document) -> None:
         """Take in a type or an asset that this door has just stored."""
@@ -217,6 +233,14 @@ class CatalogIndex:
     def _settle(self, line: Change, now_s: float) -> None:
         self._open_lines.pop(line, None)
         self._settled[line] = now_s
+
+    def _forget_settled(self, now_s: float) -> None:
+        """Let go of lines that the log no longer repeats; from the front, for there may be thousands."""
+        while self._settled:
+            line, at_s = next(iter(self._settled.items()))
+            if now_s <= at_s + OPEN_LINE_S:
+                return
+            del self._settled[line]
 
     def _version(self, line: Change) -> int:
         """Give the version that is known here; −1 for none."""

@@ -34,7 +34,8 @@ class Services:
 
     async def refresh(self) -> None:
         """Take in what other doors changed since the last time (design 4: within a second)."""
-        touched = await self.index.refresh()
+        await self.index.refresh()
+        touched = self.index.take_touched()
         if "key" in touched:
             await self.identity.reload_keys()
         elif touched & {"tenant", "client", "user"}:

@@ -1,5 +1,7 @@
 """The catalogue in the door's memory follows the change log (design 4, catalogue)."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -121,11 +123,14 @@ async def test_a_change_is_followed(clock):
     store = await filled(CountingStore())
     index = await loaded(store, clock)
     await index.refresh()
+    index.take_touched()
     await store.replace("acme", "asset", ASSET, encoded(asset("B")), 0)
     store.reads = 0
 
-    touched = await index.refresh()
-    again = await index.refresh()
+    await index.refresh()
+    touched = index.take_touched()
+    await index.refresh()
+    again = index.take_touched()
 
     assert index.of("acme").asset(ASSET).value.name == "B"
     assert (touched, again) == ({"asset"}, set())
@@ -244,13 +249,14 @@ async def test_a_suspended_tenant_may_not_act(clock):
     store = await filled(MemoryCatalogStore())
     index = await loaded(store, clock)
     await index.refresh()
+    index.take_touched()
     document = await store.get("core", "tenant", "acme")
     tenant = msgspec.structs.replace(msgspec.json.decode(document.body, type=Tenant), suspended=True)
     await store.replace("core", "tenant", "acme", encoded(tenant), 0)
 
-    touched = await index.refresh()
+    await index.refresh()
 
-    assert touched == {"tenant"}
+    assert index.take_touched() == {"tenant"}
     assert index.is_active("acme") is False
 
 
@@ -323,10 +329,82 @@ async def test_refresh_tokens_are_not_followed(clock):
     index = await loaded(store, clock)
     await store.create("acme", "token", "t", b"{}")
     await index.refresh()
+    index.take_touched()
     store.reads = 0
 
-    assert await index.refresh() == set()
+    await index.refresh()
+    assert index.take_touched() == set()
     assert store.reads == 0
+
+
+async def test_what_anybody_took_in_is_told_to_who_must_know(clock):
+    """A client revoked while assets are written: the refresh of the asset's route does not swallow it."""
+    store = await filled(MemoryCatalogStore())
+    index = await loaded(store, clock)
+    await index.refresh()
+    index.take_touched()
+    await store.create("acme", "client", "c", b"{}")
+
+    await index.refresh()  # asked for by a route
+    await index.refresh()  # asked for by the door's own tick
+
+    assert index.take_touched() == {"client"}
+    assert index.take_touched() == set()
+
+
+class SlowLog(MemoryCatalogStore):
+    """A catalogue whose log is read when the test says so."""
+
+    def __init__(self):
+        """Let every reading wait."""
+        super().__init__()
+        self.readings = 0
+        self.gate = asyncio.Event()
+
+    async def changes(self, after):
+        """Count, wait, read."""
+        self.readings += 1
+        await self.gate.wait()
+        return await super().changes(after)
+
+
+async def test_who_comes_while_the_log_is_read_shares_the_next_reading(clock):
+    """Nobody gets a reading that began before it asked, and a hundred writers cost two readings."""
+    store = await filled(SlowLog())
+    store.gate.set()
+    index = await loaded(store, clock)
+    store.gate.clear()
+    store.readings = 0
+    first = asyncio.create_task(index.refresh())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(index.refresh()) for _ in range(100)]
+    others[0].cancel()
+    await store.replace("acme", "asset", ASSET, encoded(asset("B")), 0)
+    store.gate.set()
+
+    await asyncio.gather(first, *others[1:])
+
+    assert store.readings == 2
+    assert index.of("acme").asset(ASSET).value.name == "B"
+
+
+async def test_lines_that_the_log_no_longer_repeats_are_let_go(clock):
+    """What was followed is remembered for as long as its line may come again, and not longer."""
+    store = await filled(MemoryCatalogStore())
+    index = await loaded(store, clock)
+    await index.refresh()
+    remembered = len(index._settled)
+    clock.advance(int((OPEN_LINE_S + 1) * 1_000))
+
+    await index.refresh()
+
+    assert remembered > 0
+    assert len(index._settled) <= remembered
+    clock.advance(int((OPEN_LINE_S + 1) * 1_000))
+    await store.create("acme", "token", "t", b"{}")
+    await index.refresh()
+    assert all(at_s + OPEN_LINE_S >= clock.monotonic_s() for at_s in index._settled.values())
 
 
 async def test_a_hit_costs_about_a_microsecond(clock):
