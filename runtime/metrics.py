@@ -61,7 +61,7 @@ FAMILIES: dict[str, Family] = {
     "writer_purges": Family(_COUNT, (), "Slices of which sealed deltas were purged."),
     "writer_dead_letters": Family(_COUNT, (), "Entries that were set aside."),
     "writer_turn_seconds": Family(_GAUGE, (), "How long a turn collects (tau)."),
-    "writer_inserts_per_second": Family(_GAUGE, (), "The store's speed, a moving average."),
+    "writer_inserts_per_second": Family(_GAUGE, (), "Deltas a second over whole turns, a moving average."),
     "writer_lag_seconds": Family(_GAUGE, (), "Age of the oldest entry of the last turn when it was stored."),
     "writer_shards": Family(_GAUGE, (), "Shards that the writer holds."),
     "writer_slices_laid": Family(_GAUGE, (), "Slices with deltas that no seal has taken up."),

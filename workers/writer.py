@@ -42,8 +42,11 @@ TAU_S_MAX = 60.0
 POLL_S = 0.2
 """How often a long turn looks for more entries."""
 
+INSERTS_PER_S_MIN = 1_000.0
+"""Below it large deltas make a turn long, not many; to wait for more of them would not make it shorter."""
+
 INSERTS_PER_S_START = 2_000.0
-"""The store's assumed speed before any turn was measured (design 3.6)."""
+"""The speed assumed before any turn was measured (design 3.6)."""
 
 YIELD_SERIES = 64
 """Series folded between two looks at the event loop, so that leases are renewed in time (about 10 ms)."""
@@ -220,10 +223,8 @@ class Writer:
         )
         if not turn.cursors:
             return 0
-        storing_s = self._clock.monotonic_s()
         await self._store.write_turn(turn)
         failpoints.reach("after_store")
-        self._measure(turn, entries, started_s=started_s, storing_s=storing_s)
         await asyncio.gather(
             *(
                 self._finish(tenure, each, turn.cursors[tenure.shard])
@@ -231,6 +232,7 @@ class Writer:
                 if self._is_held(tenure)
             )
         )
+        self._measure(turn, entries, started_s)
         return sum(len(found) for found in entries.values())
 
     async def _collect(self, stop: asyncio.Event) -> dict[Tenure, list[Entry]]:
@@ -316,13 +318,12 @@ class Writer:
             self._sealer.note(slice_id, tenure.shard, deltas=deltas, rows=rows, now_s=now_s)
         self._trims.append((now_s + self._rules.trim_delay_s, tenure.shard, position))
 
-    def _measure(
-        self, turn: Turn, entries: Mapping[Tenure, list[Entry]], *, started_s: float, storing_s: float
-    ) -> None:
+    def _measure(self, turn: Turn, entries: Mapping[Tenure, list[Entry]], started_s: float) -> None:
+        """Note how fast the writer was with all that a turn costs: folding and telling as well as storing."""
         now_s = self._clock.monotonic_s()
         figures = self.figures
         if turn.deltas:
-            speed = len(turn.deltas) / max(now_s - storing_s, 0.001)
+            speed = len(turn.deltas) / max(now_s - started_s, 0.001)
             figures.inserts_per_s += 0.2 * (speed - figures.inserts_per_s)
         figures.turns += 1
         figures.entries += sum(len(found) for found in entries.values())
@@ -376,8 +377,9 @@ def _fresh(tenure: Tenure, folded: Folded) -> Iterator[SliceId]:
 
 
 def tau_s(series: int, inserts_per_s: float) -> float:
-    """Give the length of a turn: what half of the store's speed needs for this many series (design 3.6)."""
-    return min(max(series / (inserts_per_s / 2), TAU_S_MIN), TAU_S_MAX)
+    """Give the length of a turn: what half of the writer's speed needs for this many series (design 3.6)."""
+    speed = max(inserts_per_s, INSERTS_PER_S_MIN) / 2
+    return min(max(series / speed, TAU_S_MIN), TAU_S_MAX)
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:
