@@ -118,7 +118,7 @@ class ServerProcess:
                     env={**os.environ, **self.env},
                     pass_fds=(lock,),
                     start_new_session=True,  # Ctrl-C is for our process, which then stops the child in order
-                    preexec_fn=_settings(self.timer_slack_ns),  # noqa: PLW1509  # system calls, libc is loaded
+                    preexec_fn=_settings(self.timer_slack_ns),  # noqa: PLW1509  # system calls only
                 )
         finally:
             os.close(lock)  # the child's copy keeps it
