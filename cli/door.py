@@ -15,7 +15,7 @@ from runtime import logs  # first: it keeps structlog lean
 import structlog
 
 from api.app import create_app
-from api.asgi import Application, Receive, Scope, Send
+from api.asgi import Application, Message, Receive, Scope, Send
 from api.identity.passwords import Passwords
 from api.identity.setup import bootstrap, parse_bootstrap
 from api.server import Listening, serve
@@ -47,11 +47,21 @@ class DoorProcess:
             async with wiring.opened(self._settings, writes_series=False) as ports:
                 await make_first(self._settings, ports)
                 self._door = create_app(ports)
-                garbage.settle()
-                await self._door(scope, receive, send)
+                await self._door(scope, receive, _settled(send))
         except ServiceError as error:
             log.exception("door_cannot_start")
             await send({"type": "lifespan.startup.failed", "message": error.message})
+
+
+def _settled(send: Send) -> Send:
+    """Wrap `send` of a lifespan: an application that says that it has started has loaded what it keeps."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "lifespan.startup.complete":
+            garbage.settle()
+        await send(message)
+
+    return send_on
 
 
 async def make_first(settings: Settings, ports: Ports) -> None:
