@@ -90,8 +90,7 @@ class Door:
             receive = self._watch.watched(receive)
         try:
             self._demand_ready()
-            place = place_of(scope) if self.hot is not None else None
-            if self.hot is not None and place is not None:
+            if self.hot is not None and (place := place_of(scope)) is not None:
                 answered = await self.hot.put(scope, receive, place)
                 await answer.give(answered.status, answered.headers, answered.body)
             else:

@@ -111,7 +111,7 @@ class SeriesService:
         series, aspect = await self._index.find_series(caller.tenant, *place)
         profile = self._profile(caller.tenant)
         now_ms = self._ports.clock.now_ms()
-        change = _checked_change(aspect, body, now_ms, profile, mode)
+        change = _checked_change(aspect, body, now_ms, profile, mode=mode)
         once = idempotency_of(series, options.idempotency_key, mode.value, body)
         write = Write(series, aspect, change, once, rate_of(profile, len(body)))
         return await self._append(write, options)
@@ -167,17 +167,15 @@ class SeriesService:
         profile = self._profile(caller.tenant)
         try:
             series, aspect = await self._index.find_series(caller.tenant, pair.asset, pair.aspect_name)
-            columns, problems = validate_records(
-                aspect, pair.data, now_ms=self._ports.clock.now_ms(), profile=profile, at=pair.at
+            change = _checked_change(
+                aspect, pair.data, self._ports.clock.now_ms(), profile, mode=WriteMode.REPLACE, at=pair.at
             )
         except ServiceError as refused:
             return refused
-        if columns is None:
-            return Invalid(problems)
         # A client's key has no tab in it, so the keys of pairs are nobody else's.
         key = options.idempotency_key and f"{options.idempotency_key}\t{number}"
         once = idempotency_of(series, key, WriteMode.REPLACE.value, pair.data)
-        return Write(series, aspect, Upsert(columns), once, rate_of(profile, len(pair.data)))
+        return Write(series, aspect, change, once, rate_of(profile, len(pair.data)))
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -251,12 +249,12 @@ class SeriesService:
 
 
 def _checked_change(
-    aspect: AspectType, body: bytes, now_ms: int, profile: Profile, mode: WriteMode
+    aspect: AspectType, body: bytes, now_ms: int, profile: Profile, *, mode: WriteMode, at: str = ""
 ) -> Upsert | Row:
     row = encode_record(aspect, body, now_ms=now_ms, profile=profile) if mode is WriteMode.REPLACE else None
     if row is not None:
         return Row(row)
-    columns, problems = validate_records(aspect, body, now_ms=now_ms, profile=profile, mode=mode)
+    columns, problems = validate_records(aspect, body, now_ms=now_ms, profile=profile, mode=mode, at=at)
     if columns is None:
         raise Invalid(problems)
     return Upsert(columns)

@@ -26,6 +26,7 @@ from schemas.limits import (
     LONG_MIN,
     QUALITY_CODE_MAX,
 )
+from schemas.strict_json import has_tiny_form
 from schemas.times import parse_time
 
 _DOUBLE = struct.Struct("<8sd")
@@ -35,8 +36,6 @@ _BITS = (bytes(8), b"\1" + bytes(7))
 
 _TIME_QUOTES = 4
 _NAME_QUOTES = 2
-_TINY_FORMS = (b"e-", b"E-", b"0" * 200)
-"""With one of these a zero may be what the decoder made of a number too small for a double (design 8.10)."""
 
 CellWriter = Callable[[Any], bytes | None]
 """Value, never null → the cell without its quality; None: not for us."""
@@ -88,7 +87,7 @@ def _cells(writers: Sequence[OneCell], members: Iterator[Any], body: bytes) -> l
         else:
             cell = _with_quality(_written(coded, value), code)
             quotes += _NAME_QUOTES
-        if cell is None or (value == 0.0 and type(value) is float and _has_tiny_form(body)):
+        if cell is None or (value == 0.0 and type(value) is float and has_tiny_form(body)):
             return None
         cells.append(cell)
         quotes += quotes_of_one
@@ -104,10 +103,6 @@ def _with_quality(cell: bytes | None, code: int | None) -> bytes | None:
     if cell is None or code is None or not 0 <= code <= QUALITY_CODE_MAX:
         return None
     return cell + _QUALITY.pack(code)
-
-
-def _has_tiny_form(body: bytes) -> bool:
-    return any(form in body for form in _TINY_FORMS)
 
 
 def one_cell(variable: Variable) -> OneCell:

@@ -37,7 +37,7 @@ from schemas.limits import (
     Profile,
 )
 from schemas.one_record import encode_one
-from schemas.strict_json import read_double, read_integer
+from schemas.strict_json import has_tiny_form, read_double, read_integer
 
 
 class WriteMode(Enum):
@@ -153,20 +153,13 @@ def _may_have_lost_digits(plan: Plan, body: bytes, columns: Columns) -> bool:
     for variable_id in plan.doubles:
         column = columns.cells.get(variable_id)
         if column is not None and _has_zero(column):
-            return _has_tiny_form(body)
+            return has_tiny_form(body)
     return False
 
 
 def _has_zero(column: Column) -> bool:
     assert isinstance(column.values, np.ndarray)
     return not all(column.values.tolist()) if len(column.values) <= FEW else not column.values.all()
-
-
-def _has_tiny_form(body: bytes) -> bool:
-    """Tell whether the body has a negative exponent, or so many zeros that a number needs none."""
-    octets = np.frombuffer(body, np.uint8)
-    before_minus = octets[np.flatnonzero(octets[1:] == ord("-"))]
-    return bool(((before_minus | 0x20) == ord("e")).any()) or b"0" * 200 in body
 
 
 class _Decoded(NamedTuple):

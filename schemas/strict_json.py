@@ -74,6 +74,17 @@ def read_double(text: str) -> float | None:
     return number if DOUBLE_MAGNITUDE_MIN <= abs(number) < DOUBLE_MAGNITUDE_BELOW else None
 
 
+_TINY_FORMS = (b"e-", b"E-", b"0" * 200)
+
+
+def has_tiny_form(body: bytes) -> bool:
+    """Tell whether a zero read from the body may be a number too small for a double (design 8.10).
+
+    Such a number has a negative exponent, or so many zeros that it needs none.
+    """
+    return any(form in body for form in _TINY_FORMS)
+
+
 def read_integer(text: str, least: int, most: int) -> int | None:
     """Read a whole number between the bounds, exactly; 5.0 is one, 5.5 is not (design 8.20)."""
     if _NUMBER.fullmatch(text) is None:

@@ -134,11 +134,14 @@ async def _window(
     raise StoreUnavailable(message)
 
 
-async def later_deltas(store: SeriesStore, slice_id: SliceId, after: int) -> list[Placed]:
-    """Read and decode the deltas with last > after, in the order."""
+async def later_deltas(
+    store: SeriesStore, slice_id: SliceId, after: int, upto: int | None = None
+) -> list[Placed]:
+    """Read and decode the deltas with after < last ≤ upto (None: all later ones), in the order."""
     return [
         Placed(delta.first, delta.last, decode_delta(delta.body))
         for delta in await store.read_deltas(slice_id, after)
+        if upto is None or delta.last <= upto
     ]
 
 

@@ -57,8 +57,7 @@ async def seal(
     """
     head = await store.read_head(slice_id)
     old = decode_head(head.body)
-    found = await later_deltas(store, slice_id, old.sealed_through)
-    later = [placed for placed in found if placed.last <= upto]
+    later = await later_deltas(store, slice_id, old.sealed_through, upto)
     if upto <= old.sealed_through or not later:
         return None
     kept, touched = _divided(old.blocks, _spans(later))

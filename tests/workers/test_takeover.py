@@ -96,14 +96,20 @@ async def test_a_server_set_back_to_an_older_state_is_noticed():
     assert Fate.LOST is (await world.reading._receipts.fate(place(lost)))[0]
 
 
-async def test_a_store_that_never_saw_trimmed_entries_is_refused():
-    """A writer with another, or an older, store stops before it makes the gap permanent."""
+async def world_with_a_trimmed_entry():
+    """Give a world whose stream server no longer has the one entry that its store has."""
     world = memory_world()
     writer = world.writer()
     await step(writer)
     await world.write(SERIES, put(START_MS))
     await step(writer)
     await step(writer)
+    return world
+
+
+async def test_a_store_that_never_saw_trimmed_entries_is_refused():
+    """A writer with another, or an older, store stops before it makes the gap permanent."""
+    world = await world_with_a_trimmed_entry()
     other = memory_world().store
 
     with pytest.raises(GapFound, match="trimmed"):
@@ -113,12 +119,7 @@ async def test_a_store_that_never_saw_trimmed_entries_is_refused():
 
 async def test_an_accepted_gap_is_left_behind_for_good():
     """Told to accept the gap, a writer goes on behind it; the next one needs no word, no read waits."""
-    world = memory_world()
-    writer = world.writer()
-    await step(writer)
-    await world.write(SERIES, put(START_MS))
-    await step(writer)
-    await step(writer)
+    world = await world_with_a_trimmed_entry()
     world.store = world.reading._store = memory_world().store
 
     held = await take_over(world.stream, world.store, SHARD, accept_gap=True)
