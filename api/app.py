@@ -52,7 +52,7 @@ BODY_BYTES_MAX = 1_048_576
 def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> Door:
     """Build the door over its ports; `routes` come in addition to `ROUTES`.
 
-    Nothing is read before the application starts (`lifespan`, or `Door.running` in tests).
+    Nothing is read before `Door.running`.
     """
     return join(build_framework(routes), ports)
 

@@ -10,18 +10,19 @@ import asyncio
 import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import cast
 
 import structlog
 from litestar import Litestar
 
 from api.asgi import BODILESS, Application, Message, Receive, Scope, Send
-from api.bodies import BodyWatch
+from api.errors import Answer
 from api.errors import answer as describe
-from api.hot import HotPath, place_of
+from api.hot import HotPath
 from api.series import PATH as SERIES_PATH
 from api.services import Services
+from api.watch import BodyWatch
 from runtime import logs
 from schemas.errors import Unavailable
 
@@ -34,7 +35,7 @@ SINGLE_PUT = ("PUT", f"{SERIES_PATH}/{{asset}}/{{aspect}}")
 
 Headers = list[tuple[bytes, bytes]]
 
-_ALWAYS = ((b"vary", b"Authorization"), (b"cache-control", b"no-store"))
+ALWAYS = ((b"vary", b"Authorization"), (b"cache-control", b"no-store"))
 """Answers belong to one caller (S3)."""
 
 
@@ -46,79 +47,58 @@ class Door:
         self.litestar = litestar
         self.services = services
         self.hot: HotPath | None = HotPath(services)
-        """None: the framework answers everything."""
+        """For `api.connection`, which asks it before it makes an ASGI request; None: ASGI serves all."""
+        self.clock = services.ports.clock
+        self.figures = services.ports.figures
+        self.watch = BodyWatch(services.ports.clock, services.ports.policy)
         self._inner = cast("Application", litestar)
-        self._ready = False
-        self._clock = services.ports.clock
-        self._figures = services.ports.figures
-        self._watch = BodyWatch(services.ports.clock, services.ports.policy)
         # Unique across doors and starts by the prefix, within one by the number: a random one costs more.
         self._prefix = secrets.token_hex(4)
         self._numbers = itertools.count(1)
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one request, or the life of the process; nothing else comes (`api.server`)."""
-        # Not a coroutine of its own: whatever stands between the server and a handler is paid at each await.
-        if scope["type"] == "http":
-            return self._serve_http(scope, receive, send)
-        return self._serve_lifespan(receive, send)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Door]:
         """Load the catalogue, follow it while the block runs, and let go at its end."""
         await self.services.load()
-        tasks = (self._follow(), self._watch.run(), self.services.probe.publish())
+        tasks = (self._follow(), self.watch.run(), self.services.probe.publish())
         followers = [asyncio.create_task(task) for task in tasks]
-        self._ready = True
         try:
-            # The framework's own lifespan would only start its event emitter, which nothing uses.
             yield self
         finally:
-            self._ready = False
             for follower in followers:
                 follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
             self.services.identity.close()
 
-    async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = f"{self._prefix}{next(self._numbers):08x}"
+    def next_id(self) -> str:
+        """Give the id of a request: its `logref`."""
+        return f"{self._prefix}{next(self._numbers):08x}"
+
+    def refusal(self, error: Exception, request_id: str, path: str = "") -> Answer:
+        """Describe any exception to the caller; log what is our own fault."""
+        answer = describe(error, request_id, path)
+        if answer.status >= 500 and not isinstance(error, Unavailable):
+            log.error("request_failed", request_id=request_id, exc_info=error)
+        return answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; nothing but HTTP comes (`api.server`)."""
+        request_id = self.next_id()
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)
         answer = _Answer(send, request_id)
-        begun_s = self._clock.monotonic_s()
+        begun_s = self.clock.monotonic_s()
         if scope["method"] not in BODILESS:
-            receive = self._watch.watched(receive)
+            receive = self.watch.watched(receive)
         try:
-            self._demand_ready()
-            if self.hot is not None and (place := place_of(scope)) is not None:
-                answered = await self.hot.put(scope, receive, place)
-                await answer.give(answered.status, answered.headers, answered.body)
-            else:
-                await self._inner(scope, receive, answer.pass_on)
+            await self._inner(scope, receive, answer.pass_on)
         except Exception as error:
             if answer.status:  # Half an answer is out: cutting the connection is all that is left.
                 raise
-            await _give_error(error, scope["path"], answer)
+            await answer.give(*self.refusal(error, request_id, scope["path"]))
         finally:
-            seconds = self._clock.monotonic_s() - begun_s
-            self._figures.request(*_route(scope), answer.status, seconds)
-
-    def _demand_ready(self) -> None:
-        if not self._ready:
-            raise Unavailable("The door is starting.")
-
-    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
-        await receive()
-        try:
-            async with self.running():
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-        except Exception as error:
-            log.exception("start_or_end_failed")
-            kind = "shutdown" if self._ready else "startup"
-            await send({"type": f"lifespan.{kind}.failed", "message": str(error)})
-            raise
-        await send({"type": "lifespan.shutdown.complete"})
+            seconds = self.clock.monotonic_s() - begun_s
+            self.figures.request(*_route(scope), answer.status, seconds)
 
     async def _follow(self) -> None:
         """Follow the catalogue's change log; an unavailable store is waited for."""
@@ -163,6 +143,7 @@ class _Answer:
 
     async def give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Send all of it."""
+        headers = {**headers, "content-length": str(len(body))}
         pairs = self._marked([(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
@@ -171,12 +152,5 @@ class _Answer:
     def _marked(self, headers: Headers) -> Headers:
         headers.append((b"x-request-id", self.request_id.encode()))
         names = {name for name, _ in headers}
-        headers.extend(pair for pair in _ALWAYS if pair[0] not in names)
+        headers.extend(pair for pair in ALWAYS if pair[0] not in names)
         return headers
-
-
-async def _give_error(error: Exception, path: str, answer: _Answer) -> None:
-    status, headers, body = describe(error, answer.request_id, path)
-    if status >= 500 and not isinstance(error, Unavailable):
-        log.error("request_failed", exc_info=error)
-    await answer.give(status, {**headers, "content-length": str(len(body))}, body)

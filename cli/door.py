@@ -1,67 +1,32 @@
 """The door process: settings from the environment, ports opened, the application over them, HTTP in front.
 
-`python -m cli.door` is what `aspectstore door` and the supervisor start.
+`python -m cli.door` is what `aspectstore door` and the supervisor start; `--socket` and `--ready` are the
+supervisor's: a socket that listens already, and a pipe that gets one byte once requests are accepted.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from collections.abc import Awaitable
 
 from runtime import logs  # first: it keeps structlog lean
 
 # isort: split
+import rich_click as click
 import structlog
 
 from api.app import create_app
-from api.asgi import Application, Message, Receive, Scope, Send
 from api.identity.passwords import Passwords
 from api.identity.setup import bootstrap, parse_bootstrap
-from api.server import Listening, serve
-from runtime import garbage, lifeline, wiring
+from api.server import run, serve
+from runtime import garbage, wiring
+from runtime.places import listen
 from runtime.ports import Ports
 from runtime.settings import Settings, SettingsError, load
 from schemas.errors import Refused, ServiceError
 
 log = structlog.get_logger("door")
-
-
-class DoorProcess:
-    """The application of one process: opens its ports when the server starts it, closes them at its end."""
-
-    def __init__(self, settings: Settings) -> None:
-        """Open nothing yet."""
-        self._settings = settings
-        self._door: Application | None = None
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one request, or the life of the process."""
-        if scope["type"] == "lifespan":
-            return self._live(scope, receive, send)
-        assert self._door is not None, "the server sends requests after the start only"
-        return self._door(scope, receive, send)
-
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            async with wiring.opened(self._settings, writes_series=False) as ports:
-                await make_first(self._settings, ports)
-                self._door = create_app(ports)
-                await self._door(scope, receive, _settled(send))
-        except ServiceError as error:
-            log.exception("door_cannot_start")
-            await send({"type": "lifespan.startup.failed", "message": error.message})
-
-
-def _settled(send: Send) -> Send:
-    """Wrap `send` of a lifespan: an application that says that it has started has loaded what it keeps."""
-
-    async def send_on(message: Message) -> None:
-        if message["type"] == "lifespan.startup.complete":
-            garbage.settle()
-        await send(message)
-
-    return send_on
 
 
 async def make_first(settings: Settings, ports: Ports) -> None:
@@ -78,15 +43,23 @@ async def make_first(settings: Settings, ports: Ports) -> None:
         )
 
 
-def application() -> Application:
-    """Build the application of one server process, which ends with the one that forked it."""
-    lifeline.tie()
-    settings = load(os.environ)
-    logs.configure(settings.log_level, hidden=settings.secrets)
-    return DoorProcess(settings)
+async def _serve(settings: Settings, listener: socket.socket, ready: int | None) -> None:
+    def begun() -> None:
+        garbage.settle()
+        if ready is not None:
+            os.write(ready, b".")
+            os.close(ready)
+
+    async with wiring.opened(settings, writes_series=False) as ports:
+        await make_first(settings, ports)
+        async with create_app(ports).running() as door:
+            await serve(door, listener, begun)
 
 
-def main() -> int:
+@click.command()
+@click.option("--socket", "listening", type=int)
+@click.option("--ready", type=int)
+def main(listening: int | None, ready: int | None) -> None:
     """Serve until told to end; 2 for settings that cannot be."""
     try:
         settings = load(os.environ)
@@ -95,12 +68,15 @@ def main() -> int:
         wiring.open_stream(settings)
     except (SettingsError, Refused) as error:
         print(f"aspectstore door: {error}", file=sys.stderr)
-        return 2
+        sys.exit(2)
     logs.configure(settings.log_level, hidden=settings.secrets)
-    host, port = settings.address
-    serve(Listening(host, port, settings.doors), application)
-    return 0
+    listener = listen(*settings.address) if listening is None else socket.socket(fileno=listening)
+    try:
+        run(_serve(settings, listener, ready))
+    except ServiceError:
+        log.exception("door_cannot_start")
+        sys.exit(1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

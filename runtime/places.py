@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 PORTS_TRIED = 100
+BACKLOG = 2_048
+"""Connections that wait to be accepted: all clients of a door, while it is started again."""
 STREAM_NAME = "stream.address"
 LOCK_NAME = "serve.lock"
 LOCK_WAIT_S = 10.0
@@ -21,8 +23,8 @@ class CannotServe(Exception):
     """Something that serving needs is missing or taken; one line that says what to do."""
 
 
-def reserve_port(host: str, port: int) -> tuple[socket.socket, int]:
-    """Hold a free port, the given one or the next; 0: any. The holder does not listen, the doors do.
+def find_port(host: str, port: int) -> int:
+    """Find a free port, the given one or the next; 0: any.
 
     Doors share their port, so a second service could slip in beside a first one unnoticed; a probe that
     does not share tells.
@@ -40,13 +42,18 @@ def reserve_port(host: str, port: int) -> tuple[socket.socket, int]:
                 raise CannotServe(
                     f"cannot listen on {host}:{candidate}: {error.strerror or error}; choose with --listen"
                 ) from None
-            free = int(probe.getsockname()[1])
-        holder = socket.socket(family)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind((host, free))
-        return holder, free
+            return int(probe.getsockname()[1])
     raise CannotServe(f"no free port on {host} from {port} to {port + PORTS_TRIED - 1}; choose with --listen")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on a port that others may share: the kernel deals new connections out among them."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.listen(BACKLOG)
+    return listener
 
 
 def lock_folder(folder: Path) -> int:

@@ -89,7 +89,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     public_url: Annotated[
         str, _field("", "Origin that clients use, for links; empty: taken from each request's Host header.")
     ] = ""
-    doors: Annotated[int, _field("processes", "Door processes that share the port.", ge=1, le=64)] = 1
+    doors: Annotated[
+        int, _field("processes", "Door processes that `serve` starts; they share the port.", ge=1, le=64)
+    ] = 1
     writers: Annotated[
         int, _field("processes", "Writer processes that share the shards; 1 with SQLite.", ge=1, le=64)
     ] = 1

@@ -2,10 +2,12 @@
 
 Start: the data folder's lock, the private stream server if it is embedded, then doors, writers and job
 workers beside one another; one `ready` line when the door answers and every shard takes records.
-A part that ends is started again, later each time it ends soon. SIGTERM and Ctrl-C end the parts in the
-order doors, writers, jobs, stream server, so that what was acknowledged is also stored; a second one
-kills. A killed supervisor takes its parts along (`lifeline`), and the lock, which every part inherits,
-is free only when the last one is gone.
+The listening sockets are ours, one for each door, and outlive it: whoever connects while a door is started
+again waits instead of being turned away. A part that ends is started again, later each time it ends soon.
+SIGHUP replaces the doors one by one, each when its successor accepts requests (R18). SIGTERM and Ctrl-C
+end the parts in the order doors, writers, jobs, stream server, so that what was acknowledged is also
+stored; a second one kills. A killed supervisor takes its parts along (`lifeline`), and the lock, which
+every part inherits, is free only when the last one is gone.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from runtime import lifeline
-from runtime.places import POLL_S, CannotServe, lock_folder, note_stream, reserve_port
+from runtime.places import POLL_S, CannotServe, find_port, listen, lock_folder, note_stream
 from runtime.server_process import ServerFailed
 from runtime.settings import PREFIX, Settings
 from runtime.valkey_server import ValkeyServer, missing
@@ -42,7 +44,7 @@ STEADY_S = 30.0
 READY_S = 120.0
 """A log of gigabytes is read before the stream server answers."""
 HEALTH_TIMEOUT_S = 2.0
-DOORS, WRITER, JOBS = "doors", "writer", "jobs"
+DOOR, WRITER, JOBS = "door", "writer", "jobs"
 """What the names of parts begin with."""
 BAD_SETTINGS = 2
 """Exit code of a part that cannot start with these settings, however often it tries."""
@@ -54,6 +56,8 @@ class Part:
 
     name: str
     command: Sequence[str]
+    listener: socket.socket | None = None
+    """What a door accepts from."""
     process: subprocess.Popen[bytes] | None = None
     started_s: float = 0.0
     pause_s: float = 0.0
@@ -70,6 +74,8 @@ class Signals:
 
     asked: int = 0
     """How often an end was asked for."""
+    renew: bool = False
+    """Whether new doors were asked for."""
     pipe: tuple[int, int] = field(default_factory=os.pipe)
 
     def wait(self, seconds: float) -> None:
@@ -79,12 +85,13 @@ class Signals:
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:
-        """Catch SIGTERM, SIGINT and SIGCHLD for the time of the block."""
+        """Catch SIGTERM, SIGINT, SIGHUP and SIGCHLD for the time of the block."""
         os.set_blocking(self.pipe[1], False)
-        before = {number: signal.getsignal(number) for number in (*_ENDS, signal.SIGCHLD)}
+        before = {number: signal.getsignal(number) for number in (*_ENDS, signal.SIGHUP, signal.SIGCHLD)}
         woken = signal.set_wakeup_fd(self.pipe[1], warn_on_full_buffer=False)
         for number in _ENDS:
             signal.signal(number, lambda *_: self._count())
+        signal.signal(signal.SIGHUP, lambda *_: self._ask_renewal())
         signal.signal(signal.SIGCHLD, lambda *_: None)
         try:
             yield self
@@ -98,6 +105,9 @@ class Signals:
     def _count(self) -> None:
         self.asked += 1
 
+    def _ask_renewal(self) -> None:
+        self.renew = True
+
 
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 
@@ -109,7 +119,7 @@ def module(name: str, *arguments: str) -> list[str]:
 
 def commands(settings: Settings) -> dict[str, list[str]]:
     """Give the commands of every part, in the order in which they end."""
-    doors = {DOORS: module("cli.door")}
+    doors = {f"{DOOR}-{number}": module("cli.door") for number in range(settings.doors)}
     writers = {f"{WRITER}-{number}": module("workers.main", "writer") for number in range(settings.writers)}
     jobs = {f"{JOBS}-{number}": module("workers.main", "jobs") for number in range(settings.job_workers)}
     return doors | writers | jobs
@@ -139,8 +149,7 @@ class Supervisor:
             stack.callback(os.close, self._lock)
             stack.enter_context(self._signals.caught())
             host, wanted = self._settings.address
-            holder, port = reserve_port(host, wanted)
-            stack.enter_context(holder)
+            port = find_port(host, wanted)
             if wanted not in {0, port}:
                 self._say(f"port {wanted} is busy; using {port}")
             stack.callback(self._end)
@@ -151,6 +160,8 @@ class Supervisor:
                 self._ready = True
                 self._release_jobs()
                 while not self._signals.asked:
+                    if self._signals.renew:
+                        self._renew_doors()
                     self._tend()
                     self._signals.wait(self._next_look())
 
@@ -164,6 +175,8 @@ class Supervisor:
         self._settings = settings
         self._parts = [Part(name, command) for name, command in commands(settings).items()]
         for part in self._parts:
+            if part.name.startswith(DOOR):
+                part.listener = listen(host, port)
             if part.name.startswith(JOBS):
                 part.due_s = math.inf  # nobody waits for a job yet, and somebody waits for the door
             else:
@@ -182,16 +195,49 @@ class Supervisor:
         note_stream(self._settings.folder, self._stream.url)
         return self._stream.url
 
-    def _start(self, part: Part) -> None:
+    def _start(self, part: Part, ready: int | None = None) -> None:
         part.started_s = time.monotonic()
+        command, passed = [*part.command], [self._lock]
+        if part.listener is not None:
+            command += ["--socket", str(part.listener.fileno())]
+            passed.append(part.listener.fileno())
+        if ready is not None:
+            command += ["--ready", str(ready)]
+            passed.append(ready)
         part.process = subprocess.Popen(  # noqa: S603  # our own interpreter and modules
-            part.command,
+            command,
             stdin=subprocess.DEVNULL,
             env=self._environ,
-            pass_fds=(self._lock,),
+            pass_fds=passed,
             process_group=0,  # Ctrl-C is for us, who end the parts in order
             preexec_fn=lifeline.death_signal(),  # noqa: PLW1509  # one system call, libc loaded before
         )
+
+    def _renew_doors(self) -> None:
+        """Start each door anew beside itself, and end the old one once the new one accepts requests."""
+        self._signals.renew = False
+        for part in [part for part in self._parts if part.name.startswith(DOOR) and part.running()]:
+            old = part.process
+            ours, theirs = os.pipe()
+            self._start(part, theirs)
+            os.close(theirs)
+            begun = self._says_ready(ours)
+            os.close(ours)
+            if not begun:  # The old one serves on.
+                self._log.error("door_not_renewed", part=part.name)
+                self._end_group([part])
+                part.process = old
+                return
+            self._end_group([Part(part.name, (), process=old)])
+
+    def _says_ready(self, pipe: int) -> bool:
+        """Wait for a door's byte; False if it ended instead, took too long, or an end was asked for."""
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline and not self._signals.asked:
+            if select.select([pipe, self._signals.pipe[0]], [], [], IDLE_S)[0] == [pipe]:
+                return bool(os.read(pipe, 1))
+            self._signals.wait(0)
+        return False
 
     def _await_ready(self, host: str, port: int) -> bool:
         """Wait until door and shards work; False if an end was asked for meanwhile."""
@@ -239,7 +285,10 @@ class Supervisor:
 
     def _end(self) -> None:
         """End every part in order: what was acknowledged is stored before the stream server goes."""
-        for group in (DOORS, WRITER, JOBS):
+        for part in self._parts:
+            if part.listener is not None:
+                part.listener.close()
+        for group in (DOOR, WRITER, JOBS):
             self._end_group([part for part in self._parts if part.name.startswith(group)])
         if self._stream is not None:
             self._stream.stop()

@@ -323,31 +323,6 @@ async def test_a_trickle_is_cut_off(service):
     assert answer.status_code == 408
 
 
-async def test_before_the_start_the_door_is_unavailable(service):
-    """A request that comes before the catalogue is read gets 503, not an empty catalogue."""
-    from api.app import create_app
-
-    door = create_app(service.door.services.ports)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://door") as client:
-        assert (await client.get("/health")).status_code == 503
-
-
-async def test_lifespan_starts_and_ends_the_door(service):
-    """The server's lifespan protocol loads the catalogue, and says so when that fails."""
-    from api.app import create_app
-
-    door = create_app(service.door.services.ports)
-    to_door, from_door = asyncio.Queue(), asyncio.Queue()
-    task = asyncio.create_task(door({"type": "lifespan"}, to_door.get, from_door.put))
-    await to_door.put({"type": "lifespan.startup"})
-    started = await from_door.get()
-    await to_door.put({"type": "lifespan.shutdown"})
-    ended = await from_door.get()
-    await task
-
-    assert (started["type"], ended["type"]) == ("lifespan.startup.complete", "lifespan.shutdown.complete")
-
-
 async def test_health_shows_parts_to_operators_only(service):
     """Everybody learns the status word; the parts need a token with the scope (design 8.15)."""
     assert (await service.http.get("/health")).json() == {"status": "UP"}

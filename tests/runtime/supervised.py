@@ -1,11 +1,12 @@
 """A supervisor over stand-in parts, for tests: `supervised.py FOLDER LISTEN [BEHAVIOUR]`.
 
 Each part notes its starts and ends in FOLDER/events; the door answers `/health`. BEHAVIOUR of the writer:
-`stubborn` ignores SIGTERM, `bad` exits with 2 at once.
+`stubborn` ignores SIGTERM, `bad` exits with 2 at once; a `mute` door that is to take over ends itself.
 """
 
 import os
 import signal
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler
@@ -23,6 +24,11 @@ def note(folder: Path, text: str) -> None:
         events.write(f"{text}\n")
 
 
+def option(name: str) -> int | None:
+    """Read a file descriptor that a door is given."""
+    return int(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else None
+
+
 def part(folder: Path, name: str, behaviour: str) -> None:
     """Be one part until told to end."""
     if behaviour == "bad" and name.startswith("writer"):
@@ -37,8 +43,9 @@ def part(folder: Path, name: str, behaviour: str) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, lambda *_: note(folder, f"interrupted {name}"))
     note(folder, f"start {name} {os.getpid()}")
-    if name == "doors":
-        host, port = os.environ["ASPECTSTORE_LISTEN"].rsplit(":", 1)
+    if name.startswith("door"):
+        listening = option("--socket")
+        assert listening is not None
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -51,11 +58,16 @@ def part(folder: Path, name: str, behaviour: str) -> None:
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""
 
-        class Server(TCPServer):
-            allow_reuse_address = True
-            allow_reuse_port = True
-
-        Server((host, int(port)), Handler).serve_forever()
+        server = TCPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+        server.socket = socket.socket(fileno=listening)
+        ready = option("--ready")
+        if ready is not None and behaviour != "mute":
+            os.write(ready, b".")
+        if ready is not None:
+            os.close(ready)
+        if ready is not None and behaviour == "mute":
+            sys.exit(1)
+        server.serve_forever()
     while True:
         time.sleep(60)
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import lifeline
-from runtime.places import CannotServe, lock_folder, reserve_port
+from runtime import lifeline, supervisor
+from runtime.places import CannotServe, find_port, listen, lock_folder
 
 SCRIPT = Path(__file__).parent / "supervised.py"
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +96,7 @@ def test_parts_end_in_the_order_of_the_data(tree, number):
 
     assert one.end(number) == 0
     ends = [event for event in one.events() if not event.startswith("start")]
-    assert ends == ["end doors", "end writer-0", "end jobs-0"]
+    assert ends == ["end door-0", "end writer-0", "end jobs-0"]
 
 
 def test_interrupt_of_the_terminal_reaches_the_supervisor_only(tree):
@@ -118,11 +117,11 @@ def test_part_that_dies_is_started_again(tree):
     one.said()
     until(lambda: one.pids("jobs-0"))
 
-    for name in ("doors", "writer-0", "jobs-0"):
+    for name in ("door-0", "writer-0", "jobs-0"):
         os.kill(one.pids(name)[-1], signal.SIGKILL)
         until(lambda name=name: len(one.pids(name)) == 2)
 
-    assert all(alive(one.pids(name)[-1]) for name in ("doors", "writer-0", "jobs-0"))
+    assert all(alive(one.pids(name)[-1]) for name in ("door-0", "writer-0", "jobs-0"))
     assert one.end() == 0
 
 
@@ -132,7 +131,7 @@ def test_killed_supervisor_takes_its_parts_along(tree, tmp_path):
     one = tree()
     one.said()
     until(lambda: one.pids("jobs-0"))
-    pids = [one.pids(name)[-1] for name in ("doors", "writer-0", "jobs-0")]
+    pids = [one.pids(name)[-1] for name in ("door-0", "writer-0", "jobs-0")]
 
     one.process.kill()
     one.process.wait()
@@ -190,18 +189,62 @@ def test_busy_port_gives_way_to_the_next(tree, tmp_path):
     assert second.said() == f"ready http://127.0.0.1:{port + 1}"
 
 
-def test_reserved_port_is_held_until_the_doors_listen():
-    """A reserved port is taken for everyone who does not share it, though nobody listens yet."""
-    holder, port = reserve_port("127.0.0.1", 0)
-    with holder, socket.socket() as other, pytest.raises(OSError, match="in use"):
-        other.bind(("127.0.0.1", port))
+def test_port_of_another_service_is_passed_over():
+    """A port that a service shares among its doors is taken for everyone else."""
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+
+        assert find_port("127.0.0.1", port) > port
+
+
+def test_sighup_replaces_the_doors_while_they_listen(tree):
+    """The old door ends after its successor accepts, and the others stay as they are (R18)."""
+    one = tree()
+    one.said()
+    until(lambda: one.pids("jobs-0"))
+
+    one.process.send_signal(signal.SIGHUP)
+
+    until(lambda: "end door-0" in one.events())
+    events = [event.rsplit(" ", 1)[0] if event.startswith("start door") else event for event in one.events()]
+    assert [event for event in events if "door" in event] == ["start door-0", "start door-0", "end door-0"]
+    assert len(one.pids("writer-0")) == 1
+    assert one.end() == 0
+
+
+def test_door_stays_when_its_successor_does_not_come_up(tree):
+    """A new door that ends before it accepts replaces nobody."""
+    one = tree("127.0.0.1:0", "mute")
+    port = int(one.said().rpartition(":")[2])
+    until(lambda: one.pids("jobs-0"))
+
+    one.process.send_signal(signal.SIGHUP)
+
+    until(lambda: len(one.pids("door-0")) == 2)
+    until(lambda: not alive(one.pids("door-0")[1]))
+    assert alive(one.pids("door-0")[0])
+    assert supervisor.answers("127.0.0.1", port)
+    assert one.end() == 0
+
+
+def test_who_connects_while_a_door_is_started_again_waits(tree):
+    """The socket outlives the door: nobody is refused."""
+    one = tree()
+    port = int(one.said().rpartition(":")[2])
+    until(lambda: one.pids("jobs-0"))
+
+    os.kill(one.pids("door-0")[0], signal.SIGKILL)
+    until(lambda: not alive(one.pids("door-0")[0]))
+
+    assert supervisor.answers("127.0.0.1", port)
+    assert len(one.pids("door-0")) == 2
 
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "no.such.host.invalid"])
 def test_address_that_is_not_ours_is_refused(host):
     """A host that this machine does not have is one line, not a search through every port."""
     with pytest.raises(CannotServe, match=f"cannot listen on {host}:8080"):
-        reserve_port(host, 8080)
+        find_port(host, 8080)
 
 
 def test_folder_that_cannot_be_made_is_refused(tmp_path):
