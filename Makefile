@@ -1,9 +1,9 @@
 # Thin on purpose: what a target does stands in the script of its name. ARGS go to the command behind it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check slow bench lock
+.PHONY: help setup demo test check slow bench bench-peers lock
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' Makefile | expand -t 20
 
 setup:  ## make .venv from the locks, with the tools for development
 	@scripts/setup dev
@@ -21,8 +21,11 @@ check: setup  ## style, types, import contracts, tidy rules
 slow: setup  ## run the suites that take minutes
 	@scripts/slow $(ARGS)
 
-bench: setup  ## measure and print the tables
+bench: setup  ## measure this service and every peer that is there, write the tables
 	@scripts/bench $(ARGS)
+
+bench-peers: setup  ## fetch the peers that `make bench` compares with
+	@scripts/bench-peers
 
 lock: setup  ## compile the lock files anew
 	@scripts/lock $(ARGS)

@@ -24,7 +24,17 @@ from api.errors import answer
 from api.identity.service import IdentityService
 from api.probe import Probe
 from api.queries import check_query
-from api.routes import aggregates, aspect_types, asset_types, assets, dead_letters, health, series, tokens
+from api.routes import (
+    aggregates,
+    aspect_types,
+    asset_types,
+    assets,
+    dead_letters,
+    health,
+    queries,
+    series,
+    tokens,
+)
 from api.routes.docs import docs_routes
 from api.series import SeriesService
 from api.services import Services
@@ -41,6 +51,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *asset_types.ROUTES,
     *assets.ROUTES,
     *series.ROUTES,
+    *queries.ROUTES,
     *aggregates.ROUTES,
     *dead_letters.ROUTES,
 )

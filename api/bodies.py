@@ -1,7 +1,7 @@
 """What may come in before a handler sees it: media types, sizes, strict JSON.
 
 * a missing Content-Type is JSON; JSON and merge-patch are read, anything else is refused (design 8.22);
-* compressed bodies are refused, not guessed at;
+* JSON may come as gzip or zstd and is limited as it is after decompression, all else comes as it is (TB-80);
 * duplicate members, NaN, NUL, lone surrogates and numbers beyond a double are refused (design 8.10).
 
 Sizes are limited by the framework (`request_max_body_size` of a route); everything here follows the guard,
@@ -18,17 +18,34 @@ from litestar import Request
 from litestar.datastructures import State
 
 from api.asgi import BODILESS
+from api.compression import coding_of, expand
 from api.identity.tokens import Identity
+from api.negotiation import Coding
 from schemas.errors import Malformed, UnsupportedMedia
 
 JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json", "application/hal+json"})
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
 
+EXPANDED: Final = "expanded_body"
+"""Where a decompressed body is kept while its request lasts."""
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class StrictRequest(Request[Identity, None, State]):
-    """A request whose JSON is read strictly."""
+    """A request whose JSON is read strictly, whether it was compressed or not."""
+
+    async def body(self) -> bytes:
+        """Give the body, decompressed; `api.compression.expand` says what it raises."""
+        body = await super().body()
+        coding = coding_of(self.headers.get("content-encoding", ""))
+        if coding is Coding.IDENTITY:
+            return body
+        kept: dict[str, Any] = self.scope["state"]
+        if EXPANDED not in kept:
+            kept[EXPANDED] = expand(body, coding, self.route_handler.resolve_request_max_body_size() or 0)
+        expanded: bytes = kept[EXPANDED]
+        return expanded
 
     async def json(self) -> Any:
         """Give the body as plain values; Malformed with a pointer for what `parse_strictly` refuses."""
@@ -36,21 +53,30 @@ class StrictRequest(Request[Identity, None, State]):
 
 
 def check_media(request: Request[Any, Any, Any]) -> None:
-    """Refuse a body that the route does not read: by its type, or because it is compressed."""
+    """Refuse a body that the route does not read: by its type, or by its coding."""
     if request.method in BODILESS:
         return
     headers = request.headers
     wanted = request.route_handler.opt.get("media", JSON_TYPES)
-    demand_media(headers.get("content-type", ""), headers.get("content-encoding", "identity"), wanted)
+    compressed = wanted is JSON_TYPES and request.route_handler.opt.get("compressed", True)
+    coding = headers.get("content-encoding", "")
+    demand_media(headers.get("content-type", ""), coding, wanted, compressed=compressed)
 
 
-def demand_media(content_type: str, encoding: str, wanted: frozenset[str] = JSON_TYPES) -> None:
-    """Refuse a media type that is not wanted (none at all is JSON, design 8.22), and compressed bodies."""
+def demand_media(
+    content_type: str, encoding: str, wanted: frozenset[str] = JSON_TYPES, *, compressed: bool = False
+) -> Coding:
+    """Refuse a media type that is not wanted (none at all is JSON, design 8.22), and codings alike.
+
+    Gives the coding, for `api.compression.expand`; it is `identity` unless the body may be `compressed`.
+    """
     media = content_type.partition(";")[0].strip().lower()
     if media and media not in wanted:
         raise UnsupportedMedia(f"Content-Type must be one of {', '.join(sorted(wanted))}.")
-    if encoding.strip().lower() != "identity":
+    coding = coding_of(encoding)
+    if coding is not Coding.IDENTITY and not compressed:
         raise UnsupportedMedia("The body must not be compressed.")
+    return coding
 
 
 async def check_present(request: Request[Any, Any, Any]) -> None:

@@ -52,7 +52,7 @@ class Connection(HttpToolsProtocol):
 
     # -- what the loop calls ---------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # its own
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._head_since_s = self.loop.time()

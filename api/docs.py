@@ -56,6 +56,13 @@ _RECORD_SET = {
 _RAW_BODIES = {"records": _RECORDS, "record_set": _RECORD_SET}
 """Bodies that a handler reads by itself, by the mark in its `opt`."""
 
+_TABLES = {
+    "text/csv": {"schema": {"type": "string"}},
+    "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
+    "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+}
+"""What a handler with the mark `formats` in its `opt` answers beside JSON."""
+
 _UNAVAILABLE = "Repeat after Retry-After"
 
 
@@ -73,6 +80,8 @@ def describe(routes: Sequence[ControllerRouterHandler]) -> dict[str, Any]:
     for handler, path, operation in _operations(app, description):
         _complete(handler, path, operation, schemas)
     description["components"]["schemas"] = dict(sorted(schemas.items()))
+    # A handler of several paths keeps them as a set, in another order in each process.
+    description["paths"] = dict(sorted(description["paths"].items()))
     description["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         "client": {"type": "http", "scheme": "basic"},
@@ -133,6 +142,8 @@ def _complete(
         media = "application/x-www-form-urlencoded"
         operation["requestBody"] = {"required": True, "content": {media: {"schema": reference}}}
     operation["responses"] = _responses(operation["responses"], path)
+    if opt.get("formats"):
+        operation["responses"]["200"]["content"].update(_TABLES)
 
 
 def _security(opt: Mapping[str, Any]) -> list[dict[str, list[str]]]:

@@ -44,6 +44,7 @@ TABLE: dict[type[Exception], Row] = {
     errors.Forbidden: Row(403, _GENERIC + "forbidden"),
     errors.NotFound: Row(404, _GENERIC + "noMatch"),
     errors.MethodNotAllowed: Row(405, "aspectstore.request.methodNotAllowed"),
+    errors.NotAcceptable: Row(406, "aspectstore.request.notAcceptable"),
     errors.Conflict: Row(409, _GENERIC + "conflict"),
     errors.Gone: Row(410, "aspectstore.receipt.lost"),
     errors.PreconditionFailed: Row(412, "aspectstore.request.preconditionFailed"),

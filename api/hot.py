@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from litestar.exceptions import HTTPException
 
 from api.bodies import demand_media
+from api.compression import coding_of, expand
 from api.identity.tokens import Identity
 from api.scopes import SERIES_WRITE
 from api.series import PATH, Answered, write_options
@@ -48,7 +49,7 @@ class HotPath:
         caller = services.identity.identify(headers.get(b"authorization"), now_s)
         demand(caller, SERIES_WRITE)
         media = headers.get(b"content-type", b"").decode("latin-1")
-        demand_media(media, headers.get(b"content-encoding", b"identity").decode("latin-1"))
+        demand_media(media, _coding(headers), compressed=True)
         announced = headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced[:12]) > PUT_BODY_BYTES_MAX:
             raise too_large()
@@ -58,6 +59,8 @@ class HotPath:
         """Serve an admitted request."""
         key = headers.get(b"idempotency-key")
         place, query = target
+        if b"content-encoding" in headers:
+            body = expand(body, coding_of(_coding(headers)), PUT_BODY_BYTES_MAX)
         # Blank values count: the framework sees them too.
         pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()
         options = write_options(dict(pairs), None if key is None else key.decode("latin-1"))
@@ -89,6 +92,10 @@ def judged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
         if name in READ:
             found.setdefault(name, value)
     return found
+
+
+def _coding(headers: Headers) -> str:
+    return headers.get(b"content-encoding", b"identity").decode("latin-1")
 
 
 def too_large() -> HTTPException:

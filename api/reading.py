@@ -1,23 +1,29 @@
-"""Reading series with everything acknowledged in them (design 4.17), and the newest values (MS-43, MS-44)."""
+"""Reading series with everything acknowledged in them (design 4.17), and the newest values (MS-43, MS-44).
+
+Equal reads in flight share one fetch (`api.sharing`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from api.receipts import Receipts
+from api.sharing import Sharing
 from api.tails import FreshTail, fetch_tail
 from schemas.aspects import AspectType
 from schemas.columns import NO_QUALITY, Column, Columns, Ints, Texts
 from schemas.errors import Unavailable
 from schemas.ids import SeriesId
 from schemas.latest import Latest, LatestCell
+from schemas.queries import ReadKind, SeriesQuery, next_page
 from schemas.receipts import Place
 from storage import merge
 from storage.port import SeriesStore
 from storage.reader import READ_DEADLINE_S, Wanted, read_series
+from storage.summary_reader import Cells, read_cells
 from streams.port import RecordStream
 from streams.shards import shard_of
 
@@ -55,24 +61,80 @@ class Reading:
         self._receipts = receipts
         self._shards = shards
         self._deadline_s = deadline_s
+        self._sharing = Sharing()
 
     async def rows(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
         """Read a range; `after` makes these entries a must (`Read-After`)."""
-        tail, behind = await self._fresh(series, after)
-        return Rows(await self._read(series, wanted, tail), behind)
+        key = ("rows", series, wanted, tuple(after))
+        return await self._sharing.share(key, lambda: self._rows(series, wanted, after))
 
     async def newest(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
         """Read the newest record of a range: one row or none, with the wanted variables only (MS-43)."""
+        key = ("newest", series, wanted, tuple(after))
+        return await self._sharing.share(key, lambda: self._newest(series, wanted, after))
+
+    async def latest(
+        self, series: SeriesId, aspect: AspectType, wanted: Wanted, after: Sequence[Place] = ()
+    ) -> Rows:
+        """Read the newest value of each wanted variable, as rows of their times (MS-44, beaten: exact)."""
+        key = ("latest", series, wanted, tuple(after), aspect.id, aspect.version)
+        return await self._sharing.share(key, lambda: self._latest(series, aspect, wanted, after))
+
+    async def pieces(
+        self, series: SeriesId, wanted: Wanted, rows_max: int, after: Sequence[Place] = ()
+    ) -> tuple[int | None, AsyncGenerator[Columns, None]]:
+        """Read a range of any length in pieces of at most so many rows, in the wanted direction.
+
+        The tail is taken once, before the first piece: what was acknowledged by then is in the pieces,
+        what comes later may be. Also tells how far the store is, as `Rows.behind` does. At most one piece
+        and the blocks under it are held.
+        """
+        tail, behind = await self._fresh(series, after)
+        return behind, self._pieces(series, wanted, rows_max, tail)
+
+    async def cells(
+        self, series: SeriesId, wanted: Wanted, borders_ms: Ints, after: Sequence[Place] = ()
+    ) -> tuple[int | None, AsyncIterator[Cells | Columns]]:
+        """Read a range for aggregates: summaries of blocks where they hold, rows elsewhere (design 4.11).
+
+        `borders_ms` are those of the intervals, in whole cells. The rest is as `pieces` has it.
+        """
+        tail, behind = await self._fresh(series, after)
+        deadline_s = self._deadline_s
+        found = read_cells(self._store, series, wanted, borders_ms, tail.changes, deadline_s=deadline_s)
+        return behind, found
+
+    async def _pieces(
+        self, series: SeriesId, wanted: Wanted, rows_max: int, tail: FreshTail
+    ) -> AsyncGenerator[Columns, None]:
+        left = wanted.rows
+        while left != 0:
+            rows = rows_max if left is None else min(left, rows_max)
+            columns = await self._read(series, replace(wanted, rows=rows), tail)
+            if columns.rows:
+                yield columns
+            if columns.rows < rows:
+                return
+            left = None if left is None else left - rows
+            if wanted.descending:
+                wanted = replace(wanted, end_ms=int(columns.time_ms[0]))
+            else:
+                wanted = replace(wanted, start_ms=int(columns.time_ms[-1]) + 1)
+
+    async def _rows(self, series: SeriesId, wanted: Wanted, after: Sequence[Place]) -> Rows:
+        tail, behind = await self._fresh(series, after)
+        return Rows(await self._read(series, wanted, tail), behind)
+
+    async def _newest(self, series: SeriesId, wanted: Wanted, after: Sequence[Place]) -> Rows:
         tail, behind = await self._fresh(series, after)
         found = None if tail.latest is None else _newest_row(tail.latest, wanted)
         if found is None:
             found = await self._read(series, wanted, tail)
         return Rows(found, behind)
 
-    async def latest(
-        self, series: SeriesId, aspect: AspectType, wanted: Wanted, after: Sequence[Place] = ()
+    async def _latest(
+        self, series: SeriesId, aspect: AspectType, wanted: Wanted, after: Sequence[Place]
     ) -> Rows:
-        """Read the newest value of each wanted variable, as rows of their times (MS-44, beaten: exact)."""
         tail, behind = await self._fresh(series, after)
         assert wanted.variables is not None
         cells: dict[int, LatestCell] = {}
@@ -127,6 +189,55 @@ class Reading:
         return tail, max(tail.applied or 0, await self._store.read_cursor(shard))
 
 
+@dataclass(slots=True, frozen=True)
+class Page:
+    """What one question about one series is answered with."""
+
+    columns: Columns
+    """In the order asked for."""
+    behind: int | None
+    next: dict[str, str] | None = None
+    """The parameters that continue; None: this is the end."""
+
+
+async def read_page(
+    reading: Reading, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
+) -> Page:
+    """Read a page of a range, the newest record, or the newest value of each variable."""
+    following = None
+    if query.kind is ReadKind.RANGE:
+        wanted = Wanted(*query.range, query.variable_ids, query.limit + 1, query.descending)
+        rows = await reading.rows(series, wanted, after)
+        columns = rows.columns
+        if columns.rows > query.limit:
+            first = columns.rows - query.limit if query.descending else 0
+            columns = columns.part(first, first + query.limit)
+            following = next_page(query, int(columns.time_ms[0 if query.descending else -1]))
+    else:
+        rows = await _read_newest(reading, series, aspect, query, after)
+        columns = rows.columns
+    return Page(in_order(columns, descending=query.descending), rows.behind, following)
+
+
+async def _read_newest(
+    reading: Reading, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
+) -> Rows:
+    if query.kind is ReadKind.NEWEST:
+        wanted = Wanted(*query.range, query.variable_ids, 1, descending=True)
+        return await reading.newest(series, wanted, after)
+    chosen = query.variable_ids
+    if chosen is None:
+        chosen = frozenset(variable.id for variable in aspect.variables)
+    return await reading.latest(series, aspect, Wanted(*query.range, chosen), after)
+
+
+def in_order(columns: Columns, *, descending: bool) -> Columns:
+    """Turn ascending rows round where they are wanted so."""
+    if descending and columns.rows > 1:
+        return columns.take(np.arange(columns.rows)[::-1])
+    return columns
+
+
 def _newest_row(latest: Latest, wanted: Wanted) -> Columns | None:
     """Make the newest record out of the cache; None where the store must be asked."""
     if not latest.cells:
@@ -166,12 +277,12 @@ def _last_cell(time_ms: Ints, column: Column) -> LatestCell | None:
 
 def _rows_of(cells: dict[int, LatestCell], aspect: AspectType) -> Columns:
     """Lay newest values out as rows, one a time, ascending."""
-    parts = [
-        Columns(np.array([cell.time_ms], "<i8"), {variable: _column(cell)}, np.ones(1, np.bool_))
-        for variable, cell in cells.items()
-        if any(known.id == variable for known in aspect.variables)
-    ]
-    return merge.state(parts)
+    known = {variable.id for variable in aspect.variables}
+    times: dict[int, dict[int, Column]] = {}
+    for variable, cell in cells.items():
+        if variable in known:
+            times.setdefault(cell.time_ms, {})[variable] = _column(cell)
+    return merge.state([Columns(np.array([time], "<i8"), row) for time, row in times.items()])
 
 
 def _column(cell: LatestCell) -> Column:

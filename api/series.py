@@ -11,28 +11,28 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote, urlencode
 
 import msgspec
-import numpy as np
 
 from api.catalog_index import CatalogIndex
 from api.errors import quota_headers, row_of
+from api.formats import Outline, named, written_at_once
 from api.identity.tokens import Identity
 from api.ingest import Accepted, Ingest, Write, idempotency_of, rate_of
-from api.reading import Reading, Rows
+from api.negotiation import Format
+from api.reading import Reading, read_page
 from api.receipts import Fate, Receipts
 from runtime.ports import Ports
 from schemas import codes
 from schemas.aspects import AspectType
 from schemas.changes import Clear, Row, Upsert
-from schemas.columns import Columns
 from schemas.errors import Gone, Invalid, Problem, ServiceError, TooMany, Unavailable
-from schemas.ids import CORE, SeriesId, TenantId
+from schemas.ids import CORE, TenantId
 from schemas.limits import Profile
-from schemas.queries import ReadKind, SeriesQuery, next_page, parse_delete_range, parse_series_query
+from schemas.queries import parse_delete_range, parse_series_query
 from schemas.receipts import Place
 from schemas.record_sets import Pair, open_record_set
 from schemas.records import WriteMode, encode_record, validate_records
 from schemas.render import render_records
-from storage.reader import Wanted
+from schemas.tables import Found, fields_of
 
 PATH = "/api/iottimeseries/v3/timeseries"
 
@@ -180,7 +180,12 @@ class SeriesService:
     # -- reading -------------------------------------------------------------------------------
 
     async def read(
-        self, caller: Identity, place: tuple[str, str], parameters: Mapping[str, str], read_after: str | None
+        self,
+        caller: Identity,
+        place: tuple[str, str],
+        parameters: Mapping[str, str],
+        read_after: str | None,
+        format_: Format = Format.JSON,
     ) -> Answered:
         """GET records: a page of a range, the newest record, or the newest value of each variable."""
         series, aspect = await self._index.find_series(caller.tenant, *place)
@@ -190,38 +195,17 @@ class SeriesService:
         if query is None:
             raise Invalid(problems)
         after = [] if read_after is None else self.places(caller.tenant, read_after)
-        if query.kind is ReadKind.RANGE:
-            return await self._page(series, aspect, query, place, after)
-        rows = await self._newest(series, aspect, query, after)
-        return _rendered(rows, rows.columns, aspect, query, {})
-
-    async def _page(
-        self,
-        series: SeriesId,
-        aspect: AspectType,
-        query: SeriesQuery,
-        place: tuple[str, str],
-        after: Sequence[Place],
-    ) -> Answered:
-        wanted = Wanted(*query.range, query.variable_ids, query.limit + 1, query.descending)
-        rows = await self.reading.rows(series, wanted, after)
-        columns, headers = rows.columns, {}
-        if columns.rows > query.limit:
-            columns = _cut(columns, query)
-            last_ms = int(columns.time_ms[0 if query.descending else -1])
-            headers["link"] = self._link(place, next_page(query, last_ms))
-        return _rendered(rows, columns, aspect, query, headers)
-
-    async def _newest(
-        self, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
-    ) -> Rows:
-        if query.kind is ReadKind.NEWEST:
-            wanted = Wanted(*query.range, query.variable_ids, 1, descending=True)
-            return await self.reading.newest(series, wanted, after)
-        chosen = query.variable_ids
-        if chosen is None:
-            chosen = frozenset(variable.id for variable in aspect.variables)
-        return await self.reading.latest(series, aspect, Wanted(*query.range, chosen), after)
+        page = await read_page(self.reading, series, aspect, query, after)
+        headers: dict[str, str] = {}
+        if page.next is not None:
+            headers["link"] = self._link(place, page.next)
+        if page.behind is not None:
+            headers["read-position"] = str(page.behind)
+        found = Found(aspect, page.columns, query.parts)
+        if format_ is Format.JSON:
+            return Answered(200, headers, render_records(page.columns, aspect, query.parts))
+        outline = Outline([fields_of(aspect, query.parts)], [named(place, series)], position=page.behind)
+        return Answered(200, headers, written_at_once(format_, outline, found))
 
     def _link(self, place: tuple[str, str], parameters: Mapping[str, str]) -> str:
         """Name the next page; relative unless the installation knows its address (wire 1.5)."""
@@ -274,23 +258,6 @@ def write_options(parameters: Mapping[str, str], idempotency_key: str | None) ->
         message = "wait is `applied`, or left out."
         raise Invalid([Problem("/wait", codes.INVALID_PARAMETER, message)])
     return WriteOptions(key, wait is not None)
-
-
-def _cut(columns: Columns, query: SeriesQuery) -> Columns:
-    rows = range(columns.rows)
-    chosen = rows[-query.limit :] if query.descending else rows[: query.limit]
-    return columns.take(np.array(chosen))
-
-
-def _rendered(
-    rows: Rows, columns: Columns, aspect: AspectType, query: SeriesQuery, headers: dict[str, str]
-) -> Answered:
-    if query.descending and columns.rows > 1:
-        columns = columns.take(np.arange(columns.rows)[::-1])
-    headers["content-type"] = "application/json"
-    if rows.behind is not None:
-        headers["read-position"] = str(rows.behind)
-    return Answered(200, headers, render_records(columns, aspect, query.parts))
 
 
 def _set_headers(answers: Sequence[Accepted | Exception]) -> dict[str, str]:

@@ -13,6 +13,7 @@ _WORDS = {
     401: "No token, or one that does not hold",
     403: "The token lacks the scope",
     404: "Unknown, or another tenant's",
+    406: "No format or coding that the caller reads",
     408: "The body came too slowly",
     409: "The present state forbids it",
     410: "Lost; send it again",

@@ -11,6 +11,7 @@ import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from time import perf_counter_ns
 
 Clock = Callable[[], int]
@@ -19,17 +20,22 @@ _QUICK = b"HTTP/1.1 204"
 _END = b"\r\n\r\n"
 
 
+SILENT_S_MAX = 60.0
+"""A server that says nothing on any connection for so long will not answer."""
+
+
 class BrokenAnswer(Exception):
-    """The other side closed the connection or wrote something that is no HTTP answer."""
+    """The other side closed the connection, said nothing for too long, or wrote what is no HTTP answer."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came back: counts by status, and the time that each answer took, in order of arrival."""
+    """What came back: counts by status, and the time that each answer took, in the order of its plan."""
 
     seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
-    latencies_ns: list[int] = field(default_factory=list)
+    by_plan: list[list[int]] = field(default_factory=list)
+    """How long each answer took, in ns, a list a plan."""
     answers: list[tuple[int, bytes, bytes]] = field(default_factory=list)
     """(status, head, body) of every answer if they were to be kept, else of the first refusals."""
 
@@ -43,6 +49,11 @@ class Outcome:
         """Count the answers that are not 2xx."""
         return sum(self.statuses.values()) - self.done
 
+    @property
+    def latencies_ns(self) -> list[int]:
+        """Give the latencies of all plans."""
+        return list(chain.from_iterable(self.by_plan))
+
     def quantile_ms(self, share: float) -> float:
         """Give the latency below which `share` of the answers came."""
         ordered = sorted(self.latencies_ns)
@@ -52,7 +63,7 @@ class Outcome:
 class _Connection:
     """One keep-alive connection and the requests that it has still to send."""
 
-    __slots__ = ("buffer", "requests", "sent_ns", "socket", "unsent")
+    __slots__ = ("buffer", "latencies_ns", "requests", "sent_ns", "socket", "unsent")
 
     def __init__(self, address: tuple[str, int], requests: Iterator[bytes]) -> None:
         self.socket = socket.create_connection(address)
@@ -61,6 +72,7 @@ class _Connection:
         self.socket.setblocking(False)
         self.requests = requests
         self.buffer = b""
+        self.latencies_ns: list[int] = []
         self.sent_ns = 0
         self.unsent: memoryview | None = None
 
@@ -121,18 +133,20 @@ def parse_answer(data: bytes) -> tuple[int, bytes, bytes] | None:
 
 
 def _unchunked(rest: bytes) -> bytes | None:
+    """Join the chunks; None while the last one is missing. Looks at the end first: answers may be long."""
+    if not rest.endswith(b"0\r\n\r\n"):
+        return None
     parts: list[bytes] = []
-    while True:
-        line, found, rest = rest.partition(b"\r\n")
-        if not found:
-            return None
-        size = int(line.split(b";")[0], 16)
-        if len(rest) < size + 2:
-            return None
+    at = 0
+    while (end := rest.find(b"\r\n", at)) >= 0:
+        size = int(rest[at:end].split(b";")[0], 16)
         if size == 0:
             return b"".join(parts)
-        parts.append(rest[:size])
-        rest = rest[size + 2 :]
+        at = end + 2 + size + 2
+        if at > len(rest):
+            return None
+        parts.append(rest[end + 2 : at - 2])
+    return None
 
 
 def drive(
@@ -156,7 +170,7 @@ def drive(
 
 
 def _loop(connections: list[_Connection], seconds_max: float | None, *, keep: bool) -> Outcome:
-    outcome = Outcome()
+    outcome = Outcome(by_plan=[connection.latencies_ns for connection in connections])
     poll = select.epoll()
     by_number = {connection.socket.fileno(): connection for connection in connections}
     began = perf_counter_ns()
@@ -167,7 +181,10 @@ def _loop(connections: list[_Connection], seconds_max: float | None, *, keep: bo
             poll.register(number, _events(connection))
             live += 1
     while live:
-        for number, event in poll.poll(60):
+        ready = poll.poll(SILENT_S_MAX)
+        if not ready:
+            raise BrokenAnswer(f"no answer for {SILENT_S_MAX:.0f} s")
+        for number, event in ready:
             connection = by_number[number]
             if event & select.EPOLLOUT:
                 connection.flush()
@@ -178,7 +195,8 @@ def _loop(connections: list[_Connection], seconds_max: float | None, *, keep: bo
             if answer is None:
                 continue
             now = perf_counter_ns()
-            _count(outcome, answer, now - connection.sent_ns, keep=keep)
+            connection.latencies_ns.append(now - connection.sent_ns)
+            _count(outcome, answer, keep=keep)
             if now >= deadline or not connection.send_next():
                 poll.unregister(number)
                 live -= 1
@@ -193,10 +211,9 @@ def _events(connection: _Connection) -> int:
     return select.EPOLLIN | (select.EPOLLOUT if connection.unsent is not None else 0)
 
 
-def _count(outcome: Outcome, answer: tuple[int, bytes, bytes], took_ns: int, *, keep: bool) -> None:
+def _count(outcome: Outcome, answer: tuple[int, bytes, bytes], *, keep: bool) -> None:
     status = answer[0]
     outcome.statuses[status] += 1
-    outcome.latencies_ns.append(took_ns)
     if keep or (status >= 300 and len(outcome.answers) < 10):
         outcome.answers.append(answer)
 

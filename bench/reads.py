@@ -1,18 +1,21 @@
 """Measures how long the three reads of design 10 take, one at a time over HTTP.
 
 Newest record; 2,000 raw records; hourly aggregates of 10,000 records × 7 functions.
+An answer that lacks records is no answer: one of each kind is counted before the clock starts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
+from bench.generator import drive
+from bench.ingest import Load, covering_hours, demand_all_stored
+from bench.tenant import Refused
+from bench.workload import START_MS
 
-from bench.generator import Outcome, drive
-from bench.ingest import covering_hours, demand_all_stored
-from bench.tenant import Tenant
-from bench.workload import START_MS, time_texts
+SECONDS_MAX = 20.0
+"""A system that takes a second an answer is not asked 300 times."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -24,21 +27,36 @@ class Reads:
     aggregate_ms: float
 
 
-def measure(tenant: Tenant, assets: list[str], records: int = 10_000, repeats: int = 300) -> Reads:
-    """Ask each question of one asset after the other."""
-    rows = min(2_000, records)
-    begin, end = time_texts(np.array([START_MS - 1, START_MS + 1000 * (rows - 1) + 3])).tolist()
-    hours = [f"{text}Z" for text in time_texts(np.array(covering_hours(0, 1, records))).tolist()]
-    raw = f"?from={begin}Z&to={end}Z&limit={rows}"
-    return Reads(
-        _median(tenant, [tenant.series_path(asset) for asset in assets], repeats),
-        _median(tenant, [tenant.series_path(asset) + raw for asset in assets], repeats),
-        _median(tenant, [tenant.aggregates_path(asset, hours[0], hours[1]) for asset in assets], repeats),
-    )
+def measure(load: Load, rounds: int, repeats: int = 300) -> Reads:
+    """Ask each question of one series after the other; rounds 0 … `rounds` − 1 are stored."""
+    rows = min(2_000, load.records)
+    hours = covering_hours(0, 1, load.records)
+    system = load.system
+
+    def latest(i: int) -> bytes:
+        return system.latest(i, load.newest_ms(i, rounds))
+
+    def raw(i: int) -> bytes:
+        return system.raw(i, START_MS - 1, int(load.times_ms[i][rows - 1]), rows)
+
+    def hourly(i: int) -> bytes:
+        return system.hourly(i, *hours)
+
+    _demand(1, system.returned(system.ask([latest(0)])[0]), "latest")
+    _demand(rows, system.returned(system.ask([raw(0)])[0]), "raw")
+    counted = system.counted(system.ask([hourly(0)])[0])
+    _demand(load.records_between(0, *hours, range(rounds)), counted, "hourly")
+    return Reads(*(_median(load, asked, repeats) for asked in (latest, raw, hourly)))
 
 
-def _median(tenant: Tenant, paths: list[str], repeats: int) -> float:
-    requests = [tenant.request("GET", path) for path in paths]
-    outcome: Outcome = drive(tenant.address, [[requests[i % len(requests)] for i in range(repeats)]])
+def _demand(expected: int, found: int, name: str) -> None:
+    if expected != found:
+        raise Refused(f"{name}: {found} of {expected} records")
+
+
+def _median(load: Load, asked: Callable[[int], bytes], repeats: int) -> float:
+    requests = [asked(i) for i in range(load.series)]
+    plan = [requests[i % len(requests)] for i in range(repeats)]
+    outcome = drive(load.system.address, [plan], seconds_max=SECONDS_MAX)
     demand_all_stored(outcome)
     return outcome.quantile_ms(0.5)

@@ -124,7 +124,7 @@ class Service:
 
     def resident_bytes(self) -> int:
         """Sum the memory that its processes hold (proportional share of what they share)."""
-        return sum(_pss_bytes(pid) for pid in self.processes())
+        return sum(pss_bytes(pid) for pid in self.processes())
 
 
 def _command() -> list[str]:
@@ -172,7 +172,8 @@ def command_line(pid: int) -> str:
         return ""
 
 
-def _pss_bytes(pid: int) -> int:
+def pss_bytes(pid: int) -> int:
+    """Give the memory of a process, with its share of what it shares; 0 when it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

@@ -8,6 +8,7 @@ ServiceError
 │  ├─ Forbidden         a valid credential without the scope           → 403
 │  ├─ NotFound          unknown, or another tenant's: the same answer  → 404
 │  ├─ MethodNotAllowed  the path exists, the verb does not             → 405
+│  ├─ NotAcceptable     no format or coding that the caller reads      → 406
 │  ├─ Conflict          the state forbids it                           → 409
 │  ├─ Gone              a receipt whose entry was lost                 → 410
 │  ├─ PreconditionFailed  If-Match or If-None-Match does not hold      → 412
@@ -93,6 +94,10 @@ class NotFound(Refused):
 
 class MethodNotAllowed(Refused):
     """The path exists and does not know the verb."""
+
+
+class NotAcceptable(Refused):
+    """The caller reads none of the formats, or of the codings, that the answer has."""
 
 
 class Conflict(Refused):

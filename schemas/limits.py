@@ -27,6 +27,8 @@ MULTI_PUT_RECORDS_MAX = 100  # MS-21
 PATCH_BODY_BYTES_MAX = 600 * KB  # wire 1.4
 PATCH_RECORDS_MAX = 10  # wire 1.4
 EXCHANGE_BODY_BYTES_MAX = 10 * MB  # MS-86
+QUERY_BODY_BYTES_MAX = 256 * KB
+"""A thousand asset ids, a thousand aspect names and a thousand variables are less."""
 
 BODY_CELLS_MAX = 1_000_000
 """Records times members of the aspect (variables and their codes). Columns have room for each of them, so
@@ -74,6 +76,28 @@ DECODERS_KEPT_MAX = 4_096
 # Reads.
 READ_RECORDS_MAX = 2_000  # MS-41: maximum and default
 READ_RECORDS_DEFAULT = 2_000
+QUERY_SERIES_MAX = 1_000
+"""Series a request: an answer with a full page of each is a quarter of a gigabyte, streamed; their names,
+which a table carries in its head, are 150 kB."""
+QUERY_INTERVALS_MAX = 1_000_000
+"""Of all series of a request: as many as a thousand full pages have records, half of them."""
+LATEST_SERIES_MAX = 1_000
+"""Assets a page of newest values: about a tenth of a second of the stream server's time."""
+
+# Aggregates.
+AGGREGATES_MAX = 500_000
+"""Intervals times variables an answer: their partials take some 130 MB and their JSON as much; what
+the profile bounds are the intervals alone."""
+COUNT_MAX = 100_000
+"""What `count` may ask for: no profile answers more intervals."""
+POINTS_MAX = 10_000
+"""Points a variable that a request for a picture gets: more than any screen has pixels across."""
+PERCENTILES_MAX = 10
+PERCENTILE_VALUES_MAX = 20_000_000
+"""Values of one interval: a percentile needs all of them at once, some 500 MB while they are sorted."""
+HOLD_MS_MAX = 31 * DAY_MS
+"""The longest hold that can be declared, and so how far a read looks back for the first value."""
+HOLD_MS_DEFAULT_MAX = HOUR_MS  # design 8.28
 
 # Time. The parser reads every year that RFC 3339 can write; profiles narrow it.
 TIME_MS_MIN = -62_135_596_800_000
@@ -173,6 +197,7 @@ assert MULTI_PUT_BODY_BYTES_MAX < PATCH_BODY_BYTES_MAX < PUT_BODY_BYTES_MAX < EX
 assert MULTI_PUT_PAIRS_MAX <= MULTI_PUT_RECORDS_MAX
 assert BODY_CELLS_MAX >= 2 * VARIABLES_OF_ASPECT_MAX * MULTI_PUT_RECORDS_MAX  # small bodies always fit
 assert READ_RECORDS_DEFAULT <= READ_RECORDS_MAX
+assert OPEN.aggregate_intervals_max == STRICT.aggregate_intervals_max == COUNT_MAX <= AGGREGATES_MAX
 assert STRING_CHARACTERS_MAX < BIG_STRING_CHARACTERS_MAX
 assert BIG_STRING_CHARACTERS_MAX * CHARACTER_BYTES <= RECORD_BYTES_MAX  # the longest string fits a record
 assert len(str(LONG_MIN)) <= INTEGER_DIGITS_MAX

@@ -8,7 +8,7 @@ the caller's to ignore or refuse (design 8.22).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -56,6 +56,21 @@ class TimeRange(NamedTuple):
 
     start_ms: int
     end_ms: int
+
+
+class RangeQuery(NamedTuple):
+    """All records of a range, or the first so many."""
+
+    range: TimeRange
+    limit: int | None
+    """None: all."""
+    descending: bool
+    parts: tuple[Part, ...] | None
+
+    @property
+    def variable_ids(self) -> frozenset[int] | None:
+        """Name the variables to read; None: all."""
+        return None if self.parts is None else frozenset(part.variable_id for part in self.parts)
 
 
 class SeriesQuery(NamedTuple):
@@ -108,6 +123,30 @@ def parse_series_query(
     if problems:
         return None, problems
     return SeriesQuery(kind, reach, limit, descending, parts, parameters.get("select")), []
+
+
+def parse_range_query(
+    parameters: Mapping[str, str], aspect: AspectType, *, now_ms: int, profile: Profile
+) -> tuple[RangeQuery | None, list[Problem]]:
+    """Read from, to, limit, select, sort of our own route: any range, any number of records (design 7).
+
+    Without from and to all records are asked for, those that lie ahead included.
+    """
+    problems: list[Problem] = []
+    limit = None
+    if "limit" in parameters:
+        limit = int(parameters["limit"]) if _LIMIT.fullmatch(parameters["limit"]) else 0
+        if limit < 1:
+            message = f"limit is a whole number from 1 on, not {shown(parameters['limit'])}."
+            problems.append(Problem("/limit", INVALID_PARAMETER, message))
+    descending = _read_word(parameters, "sort", {"asc": False, "desc": True}, problems)
+    parts = _read_select(parameters.get("select"), aspect, problems)
+    if "to" in parameters or profile.raw_range_ms_max is not None:
+        reach = _read_range(parameters, now_ms, profile, problems)
+    else:
+        after_ms = _read_time(parameters, "from", problems)
+        reach = TimeRange(_START_OF_TIME if after_ms is None else after_ms + 1, _END_OF_TIME)
+    return (None, problems) if problems else (RangeQuery(reach, limit, descending, parts), [])
 
 
 def next_page(query: SeriesQuery, last_ms: int) -> dict[str, str]:
@@ -228,11 +267,21 @@ def _read_select(text: str | None, aspect: AspectType, problems: list[Problem]) 
     """Read `a,b_qc`: a variable brings its code along, a code alone comes alone (MS-42, wire 1.5)."""
     if text is None:
         return None
+    parts, unknown = parts_named([word.strip() for word in text.split(",")], aspect)
+    if unknown:
+        named = ", ".join(shown(name) for name in unknown[:10])
+        message = f"The aspect has no {named}; select its variables, divided by commas."
+        problems.append(Problem("/select", INVALID_PARAMETER, message))
+    return parts
+
+
+def parts_named(names: Sequence[str], aspect: AspectType) -> tuple[tuple[Part, ...], list[str]]:
+    """Find what names of variables and codes ask for, and the names that the aspect does not have."""
     values = {variable.name: variable for variable in aspect.variables}
     codes = {variable.quality_name: variable for variable in aspect.variables if variable.quality_code}
     parts: dict[int, Part] = {}
     unknown: list[str] = []
-    for name in (word.strip() for word in text.split(",")):
+    for name in names:
         if name in values:
             variable = values[name]
             parts[variable.id] = Part(variable.id, values=True, codes=variable.quality_code)
@@ -241,11 +290,7 @@ def _read_select(text: str | None, aspect: AspectType, problems: list[Problem]) 
             parts.setdefault(variable.id, Part(variable.id, values=False, codes=True))
         else:
             unknown.append(name)
-    if unknown:
-        named = ", ".join(shown(name) for name in unknown[:10])
-        message = f"The aspect has no {named}; select its variables, divided by commas."
-        problems.append(Problem("/select", INVALID_PARAMETER, message))
-    return tuple(parts.values())
+    return tuple(parts.values()), unknown
 
 
 def _without_texts(parts: tuple[Part, ...] | None, aspect: AspectType) -> tuple[Part, ...]:

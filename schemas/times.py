@@ -27,6 +27,7 @@ from schemas.limits import (
     TIME_MS_MAX,
     TIME_MS_MIN,
 )
+from schemas.lines import Cell, Text, lay
 
 Octets = NDArray[np.uint8]
 Small = NDArray[np.int32]
@@ -103,7 +104,7 @@ def format_times(times_ms: Ints) -> list[str]:
     """Write many instants as `format_time` does."""
     if len(times_ms) <= _FEW:
         return [format_time(time_ms) for time_ms in times_ms.tolist()]
-    text = _written(times_ms).tobytes().decode("ascii")
+    text = lay(len(times_ms), [Cell(time_text(times_ms))]).decode("ascii")
     return [text[start : start + _WIDTH] for start in range(0, len(text), _WIDTH)]
 
 
@@ -229,29 +230,43 @@ def _days_of(year: Small, month: Small, day: Small) -> Small:
 
 
 _WIDTH = len(_EXAMPLE)
-_WRITTEN = np.dtype([("date", "S11"), ("minute", "S6"), ("second", "S3"), ("millisecond", "S4")])
-_MINUTES = np.array([b"%02d:%02d:" % divmod(minute, 60) for minute in range(1_440)], "S6")
-_SECONDS = np.array([b"%02d." % second for second in range(60)], "S3")
-_MILLISECONDS = np.array([b"%03dZ" % millisecond for millisecond in range(1_000)], "S4")
+_PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), "<u2")
+_MILLISECONDS = np.frombuffer(b"".join(b"%03dZ" % millisecond for millisecond in range(1_000)), "<u4")
 _DATES_TABLED = 4_096
 """Up to this span of days a table of dates is made first."""
 
 
-def _written(times_ms: Ints) -> NDArray[np.void]:
-    days, clock = np.divmod(times_ms, DAY_MS)
-    seconds, millisecond = np.divmod(clock.astype(np.int32), SECOND_MS)
-    minutes, second = np.divmod(seconds, 60)
-    text = np.empty(len(times_ms), _WRITTEN)
-    text["date"] = _dates(days)
-    text["minute"] = _MINUTES[minutes]
-    text["second"] = _SECONDS[second]
-    text["millisecond"] = _MILLISECONDS[millisecond]
-    return text
+def time_text(times_ms: Ints) -> Text:
+    """Write many instants, each as `format_time` does."""
+    days = times_ms // DAY_MS
+    clock = (times_ms - days * DAY_MS).astype(np.int32)
+    seconds = clock // SECOND_MS
+    minutes = seconds // 60
+    hours = minutes // 60
+    return [
+        *_date_text(days),
+        b"T",
+        _PAIRS[hours],
+        b":",
+        _PAIRS[minutes - hours * 60],
+        b":",
+        _PAIRS[seconds - minutes * 60],
+        b".",
+        _MILLISECONDS[clock - seconds * SECOND_MS],
+    ]
 
 
-def _dates(days: Ints) -> NDArray[np.bytes_]:
+def _date_text(days: Ints) -> Text:
     first, last = int(days.min()), int(days.max())
+    if first == last:
+        return [_date_octets(first)]
     if last - first < min(_DATES_TABLED, len(days)):
-        span = range(first + _EPOCH_DAY, last + _EPOCH_DAY + 1)
-        return np.array([date.fromordinal(day).isoformat() + "T" for day in span], "S11")[days - first]
-    return np.array([date.fromordinal(day + _EPOCH_DAY).isoformat() + "T" for day in days.tolist()], "S11")
+        tabled, index = np.arange(first, last + 1), days - first
+    else:
+        tabled, index = np.unique(days, return_inverse=True)
+    octets = np.frombuffer(b"".join(map(_date_octets, tabled.tolist())), [("month", "<u8"), ("day", "<u2")])
+    return [octets["month"][index], octets["day"][index]]
+
+
+def _date_octets(day: int) -> bytes:
+    return date.fromordinal(day + _EPOCH_DAY).isoformat().encode()

@@ -1,10 +1,27 @@
-"""What a head says: how far a slice is sealed, and which blocks it consists of (design 4.3)."""
+"""What a head says: how far a slice is sealed, and which blocks it consists of (design 4.3).
+
+A body begins with its version: `version u8 · crc32 u32 (of what follows) · msgpack`. The first release
+wrote the msgpack alone, whose first byte is the mark of a short array; both are read.
+"""
 
 from __future__ import annotations
+
+import struct
+import zlib
 
 import msgspec
 
 from schemas.errors import Corrupt
+
+VERSION = 2
+_PREFIX = struct.Struct("<BI")
+_SHORT_ARRAY = 0x90
+"""The first byte of a body of version 1, with the number of its fields in the lower half."""
+
+NO_TIME_MS = -(2**62)
+"""Before every time."""
+END_MS = 2**62
+"""After every time."""
 
 
 class BlockRef(msgspec.Struct, frozen=True, array_like=True):
@@ -24,6 +41,14 @@ class BlockRef(msgspec.Struct, frozen=True, array_like=True):
     """Variable ids that have a row in the store, time and summary left out."""
     slice_start_ms: int = 0
     """In an attach only: the slice under which the block is staged."""
+    raw_bytes: int = 0
+    """Size of its raw columns (`Columns.raw_bytes`); 0 where a head of version 1 did not say."""
+    summary: bytes = b""
+    """Summary of the whole block (`storage.summaries`); empty: read its summary row, or its columns."""
+    cells: bool = False
+    """True: it has a summary row (variable −1) of 15-minute cells."""
+    summary_only: bool = False
+    """True: retention took its rows and left the summaries (design 4.13)."""
 
 
 class HeadContent(msgspec.Struct, frozen=True, array_like=True):
@@ -32,6 +57,8 @@ class HeadContent(msgspec.Struct, frozen=True, array_like=True):
     sealed_through: int = 0
     """W: deltas with last ≤ W are ignored, whoever wrote them and whenever (design 4.4)."""
     blocks: tuple[BlockRef, ...] = ()
+    rows_from_ms: int = NO_TIME_MS
+    """Rows before it live no more, wherever they come from; summaries may (design 4.13)."""
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -44,7 +71,8 @@ NOTHING = HeadContent()
 
 def encode_head(content: HeadContent) -> bytes:
     """Write a head's body."""
-    return _encoder.encode(content)
+    packed = _encoder.encode(content)
+    return _PREFIX.pack(VERSION, zlib.crc32(packed)) + packed
 
 
 def decode_head(body: bytes) -> HeadContent:
@@ -52,10 +80,25 @@ def decode_head(body: bytes) -> HeadContent:
     if not body:
         return NOTHING
     try:
-        return _head_decoder.decode(body)
-    except msgspec.MsgspecError as broken:
+        return _head_decoder.decode(_packed(body))
+    except (msgspec.MsgspecError, struct.error) as broken:
         message = f"a head of {len(body)} bytes does not decode: {broken}"
         raise Corrupt(message) from broken
+
+
+def _packed(body: bytes) -> bytes | memoryview:
+    """Give the msgpack of a body of any version."""
+    if body[0] & 0xF0 == _SHORT_ARRAY:
+        return body
+    version, checksum = _PREFIX.unpack_from(body)
+    packed = memoryview(body)[_PREFIX.size :]
+    if version != VERSION:
+        message = f"a head of version {version} is from a newer release, or damaged"
+        raise Corrupt(message)
+    if zlib.crc32(packed) != checksum:
+        message = f"a head of {len(body)} bytes fails its checksum"
+        raise Corrupt(message)
+    return packed
 
 
 def encode_refs(refs: tuple[BlockRef, ...]) -> bytes:

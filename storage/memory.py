@@ -5,12 +5,13 @@ Shares no helper with them on purpose. It keeps every promise of the port but du
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 
 from schemas.errors import StoreUnavailable
 from schemas.ids import SeriesId
-from storage.port import BlockRow, Delta, Head, SeriesStore, ShardRow, SliceId, Turn
+from storage.port import BlockRow, Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
+from storage.slices import WIDTH_MS, PlanVersion, SlicePlan
 
 BlockKey = tuple[bytes, int]
 """Block id and variable."""
@@ -20,12 +21,14 @@ class MemorySeriesStore(SeriesStore):
     """A store that lives as long as the object; a method that never waits is a transaction."""
 
     def __init__(self) -> None:
-        self.slices: dict[SeriesId, list[int]] = {}
+        self.slices: dict[SeriesId, dict[int, int]] = {}
         self.deltas: dict[SliceId, list[Delta]] = {}
         self.blocks: dict[tuple[SliceId, int], dict[BlockKey, bytes]] = {}
         self.heads: dict[SliceId, Head] = {}
         self.cursors: dict[int, int] = {}
         self.shards: dict[int, ShardRow] = {}
+        self.pins: dict[SliceId, dict[int, Pin]] = {}
+        self.plans: dict[int, dict[tuple[SeriesId, int], int]] = {}
         self.survived: dict[int, dict[int, int]] = {}
         self.closed = False
         self.failure: Exception | None = None
@@ -35,9 +38,8 @@ class MemorySeriesStore(SeriesStore):
         """Store slices, deltas and cursors."""
         self._require_open()
         for slice_id in turn.slices:
-            starts = self.slices.setdefault(slice_id.series, [])
-            if slice_id.start_ms not in starts:
-                insort(starts, slice_id.start_ms)
+            widths = self.slices.setdefault(slice_id.series, {})
+            widths.setdefault(slice_id.start_ms, turn.widths.get(slice_id, WIDTH_MS))
         for delta in turn.deltas:
             stored = self.deltas.setdefault(delta.slice, [])
             at = bisect_left(stored, (delta.last, delta.first), key=_order)
@@ -51,10 +53,15 @@ class MemorySeriesStore(SeriesStore):
         self._require_open()
         return self.cursors.get(shard, 0)
 
-    async def read_slices(self, series: SeriesId) -> list[int]:
-        """List the slice starts of a series in ascending order."""
+    async def read_slices(self, series: SeriesId) -> dict[int, int]:
+        """List the slices of a series, start → width, starts ascending."""
         self._require_open()
-        return list(self.slices.get(series, ()))
+        return dict(sorted(self.slices.get(series, {}).items()))
+
+    async def list_series(self) -> list[SeriesId]:
+        """List every series that has a slice, ascending."""
+        self._require_open()
+        return sorted(self.slices)
 
     async def read_head(self, slice_id: SliceId, *, serial: bool = False) -> Head:
         """Read a head; version 0 where there is none."""
@@ -111,6 +118,34 @@ class MemorySeriesStore(SeriesStore):
         self._require_open()
         stored = self.deltas.get(slice_id, [])
         del stored[: bisect_right(stored, upto, key=_last)]
+
+    async def write_pin(self, pin: Pin) -> None:
+        """Store a pin; a repeat changes nothing."""
+        self._require_open()
+        self.pins.setdefault(pin.slice, {}).setdefault(pin.position, pin)
+
+    async def read_pins(self, slice_id: SliceId) -> list[Pin]:
+        """Read the pins of a slice, ascending by position."""
+        self._require_open()
+        return [pin for _, pin in sorted(self.pins.get(slice_id, {}).items())]
+
+    async def drop_pin(self, slice_id: SliceId, position: int) -> None:
+        """Delete one pin; an unknown one is ignored."""
+        self._require_open()
+        self.pins.get(slice_id, {}).pop(position, None)
+
+    async def write_plan(self, shard: int, series: SeriesId, version: PlanVersion) -> None:
+        """Store a version of a series' slice plan; the first width stays."""
+        self._require_open()
+        self.plans.setdefault(shard, {}).setdefault((series, version.from_ms), version.width_ms)
+
+    async def read_plans(self, shard: int) -> dict[SeriesId, SlicePlan]:
+        """Read the slice plans of a shard."""
+        self._require_open()
+        plans: dict[SeriesId, SlicePlan] = {}
+        for (series, from_ms), width_ms in sorted(self.plans.get(shard, {}).items()):
+            plans[series] = (*plans.get(series, ()), PlanVersion(from_ms, width_ms))
+        return plans
 
     async def read_shard(self, shard: int) -> ShardRow:
         """Read the promise of a shard; version 0 where there is none."""

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.ids import SeriesId
+from storage.slices import PlanVersion, SlicePlan
 
 
 class SliceId(NamedTuple):
@@ -24,6 +25,11 @@ class SliceId(NamedTuple):
 
     series: SeriesId
     start_ms: int
+
+    @property
+    def text(self) -> str:
+        """Give the slice as words, as errors name it."""
+        return f"series {self.series.text}, slice {self.start_ms}"
 
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
@@ -70,6 +76,20 @@ class Turn:
     """In position order for each series and slice."""
     cursors: Mapping[int, int] = field(default_factory=dict)
     """shard → applied position, stored only after every delta above is."""
+    widths: Mapping[SliceId, int] = field(default_factory=dict)
+    """Width in ms of those slices that are not WIDTH_MS wide; it is stored with their rows."""
+
+
+class Pin(msgspec.Struct, frozen=True, gc=False):
+    """A head that stays readable for a while, so that what came after it can be undone (design 4.14)."""
+
+    slice: SliceId
+    position: int
+    """Of the entry that can be undone; the head is sealed through the one before it."""
+    until_ms: int
+    """Purge respects it before this time."""
+    body: bytes
+    """The head's body as it stood (`storage.heads`)."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -101,8 +121,12 @@ class SeriesStore(ABC):
         """Give the applied position of a shard; 0 where none was stored."""
 
     @abstractmethod
-    async def read_slices(self, series: SeriesId) -> list[int]:
-        """List the slice starts of a series in ascending order; empty for an unknown series."""
+    async def read_slices(self, series: SeriesId) -> dict[int, int]:
+        """List the slices of a series, start → width in ms, starts ascending; empty for an unknown series."""
+
+    @abstractmethod
+    async def list_series(self) -> list[SeriesId]:
+        """List every series that has a slice, ascending: a walk over the whole store, not for reads."""
 
     @abstractmethod
     async def read_head(self, slice_id: SliceId, *, serial: bool = False) -> Head:
@@ -145,6 +169,26 @@ class SeriesStore(ABC):
         A delta with last ≤ upto that is written afterwards may show or not (Cassandra hides it, the others
         show it); a reader ignores it all the same, because W ≥ upto (design 4.4).
         """
+
+    @abstractmethod
+    async def write_pin(self, pin: Pin) -> None:
+        """Store a pin; a repeat changes nothing."""
+
+    @abstractmethod
+    async def read_pins(self, slice_id: SliceId) -> list[Pin]:
+        """Read the pins of a slice, ascending by position; none is left out because its time is over."""
+
+    @abstractmethod
+    async def drop_pin(self, slice_id: SliceId, position: int) -> None:
+        """Delete one pin; an unknown one is ignored."""
+
+    @abstractmethod
+    async def write_plan(self, shard: int, series: SeriesId, version: PlanVersion) -> None:
+        """Store a version of a series' slice plan; the first width given for its `from_ms` stays."""
+
+    @abstractmethod
+    async def read_plans(self, shard: int) -> dict[SeriesId, SlicePlan]:
+        """Read the slice plans of all series of a shard that have more than the first version."""
 
     @abstractmethod
     async def read_shard(self, shard: int) -> ShardRow:

@@ -8,22 +8,23 @@ means: read the head again, never "empty" (design 4.7).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from schemas.changes import Attach, Change, Clear, Upsert
-from schemas.columns import Columns
-from schemas.errors import StoreUnavailable
+from schemas.columns import Columns, Ints
+from schemas.errors import Corrupt, StoreUnavailable
 from schemas.ids import SeriesId
 from storage import blocks, merge
 from storage.deltas import decode_delta
-from storage.heads import BlockRef, HeadContent, decode_head, decode_refs
+from storage.heads import END_MS, NO_TIME_MS, BlockRef, HeadContent, decode_head, decode_refs
 from storage.merge import Layer
 from storage.port import SeriesStore, SliceId
-from storage.slices import slice_range, split_by_slice
+from storage.slices import slice_range
 
 READ_DEADLINE_S = 30.0
 """A read of a slice that takes longer is refused: purge waits far longer than this (design 4.7)."""
@@ -50,8 +51,26 @@ class Wanted:
     """Begin with the newest; the answer ascends all the same."""
 
 
-EVERYTHING = Wanted(-(2**62), 2**62)
+EVERYTHING = Wanted(NO_TIME_MS, END_MS)
 """All rows of a slice with all variables."""
+
+
+class Span(NamedTuple):
+    """Times start_ms ≤ t < end_ms of one slice, or between slices."""
+
+    slice: SliceId | None
+    """None: the store has no slice there, only the tail can know anything."""
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a read found."""
+
+    columns: Columns = merge.EMPTY
+    summary_only: list[tuple[int, int]] = field(default_factory=list)
+    """Ranges [a, b), ascending, of which retention has left only summaries (design 4.13)."""
 
 
 async def read_series(
@@ -66,9 +85,22 @@ async def read_series(
 
     StoreUnavailable where one slice takes longer than `deadline_s`, which must be shorter than the grace.
     """
+    return (await read_answer(store, series, wanted, tail, deadline_s=deadline_s)).columns
+
+
+async def read_answer(
+    store: SeriesStore,
+    series: SeriesId,
+    wanted: Wanted,
+    tail: Sequence[Placed] = (),
+    *,
+    deadline_s: float = READ_DEADLINE_S,
+) -> Answer:
+    """Read as `read_series`, and say of which ranges on the way the rows live no more (design 4.13)."""
+    answer = Answer()
     found: list[Columns] = []
     left = wanted.rows
-    async for columns in _pieces(store, series, wanted, tail, deadline_s):
+    async for columns in _pieces(store, series, wanted, tail, answer=answer, deadline_s=deadline_s):
         visible = np.flatnonzero(merge.rows_with_values(columns))
         if left is not None:
             visible = visible[-left:] if wanted.descending else visible[:left]
@@ -76,35 +108,96 @@ async def read_series(
         found.append(columns if len(visible) == columns.rows else columns.take(visible))
         if left == 0:
             break
-    return merge.joined(found[::-1] if wanted.descending else found)
+    answer.columns = merge.joined(found[::-1] if wanted.descending else found)
+    answer.summary_only.sort()
+    return answer
 
 
 async def _pieces(
-    store: SeriesStore, series: SeriesId, wanted: Wanted, tail: Sequence[Placed], deadline_s: float
+    store: SeriesStore,
+    series: SeriesId,
+    wanted: Wanted,
+    tail: Sequence[Placed],
+    *,
+    answer: Answer,
+    deadline_s: float,
 ) -> AsyncIterator[Columns]:
-    """Yield the state of consecutive windows, in the wanted direction."""
-    starts = set(await store.read_slices(series)) | _slices_of_tail(series, tail)
-    for start in sorted(starts, reverse=wanted.descending):
-        first, end = slice_range(start)
-        first, end = max(first, wanted.start_ms), min(end, wanted.end_ms)
-        if first >= end:
+    """Yield the state of consecutive windows, in the wanted direction; note what is summary-only."""
+    spans = spans_of(series, await store.read_slices(series), tail, wanted)
+    for span in spans[::-1] if wanted.descending else spans:
+        if span.slice is None:
+            columns = await read_gap(store, series, wanted, span, tail)
+            if columns.rows:
+                yield columns
             continue
-        slice_id = SliceId(series, start)
+        first, end = span.start_ms, span.end_ms
         while first < end:
-            window = _window(store, slice_id, wanted, (first, end), tail, deadline_s=deadline_s)
+            window = _window(
+                store, span.slice, wanted, (first, end), tail, answer=answer, deadline_s=deadline_s
+            )
             columns, first, end = await window
             if columns.rows:
                 yield columns
 
 
-def _slices_of_tail(series: SeriesId, tail: Sequence[Placed]) -> set[int]:
-    starts: set[int] = set()
+def spans_of(
+    series: SeriesId, listed: Mapping[int, int], tail: Sequence[Placed], wanted: Wanted
+) -> list[Span]:
+    """Divide a range into slices of the store and gaps that the tail has rows in, ascending.
+
+    Slices are disjoint (design 4.8), so what lies in a gap is in no slice that was listed when the tail was
+    fetched: all that is acknowledged of it is in the tail, whatever its slice will be.
+    """
+    found: list[Span] = []
+    times = times_of(tail) if tail else None
+    before = NO_TIME_MS
+    for start, width in listed.items():
+        first, end = slice_range(start, width)
+        found += _gap(before, first, times)
+        found.append(Span(SliceId(series, start), first, end))
+        before = end
+    found += _gap(before, END_MS, times)
+    cut = (
+        span._replace(start_ms=max(span.start_ms, wanted.start_ms), end_ms=min(span.end_ms, wanted.end_ms))
+        for span in found
+    )
+    return [span for span in cut if span.start_ms < span.end_ms]
+
+
+def _gap(start_ms: int, end_ms: int, times: Ints | None) -> list[Span]:
+    if times is None or start_ms >= end_ms or not ((times >= start_ms) & (times < end_ms)).any():
+        return []
+    return [Span(None, start_ms, end_ms)]
+
+
+def times_of(tail: Iterable[Placed]) -> Ints:
+    """Give the times of rows of changes; of attached blocks, the first and the last."""
+    found: list[Ints] = []
     for placed in tail:
-        if isinstance(placed.change, Upsert) and placed.change.columns.rows:
-            starts.update(start for start, _ in split_by_slice(series, placed.change.columns))
-        elif isinstance(placed.change, Attach):
-            starts.update(ref.slice_start_ms for ref in decode_refs(placed.change.blocks))
-    return starts
+        change = placed.change
+        if isinstance(change, Upsert):
+            found.append(change.columns.time_ms)
+        elif isinstance(change, Attach):
+            refs = decode_refs(change.blocks)
+            found.append(np.array([time_ms for ref in refs for time_ms in (ref.from_ms, ref.to_ms)], "<i8"))
+    return np.concatenate(found) if found else np.zeros(0, "<i8")
+
+
+async def read_gap(
+    store: SeriesStore, series: SeriesId, wanted: Wanted, span: Span, tail: Sequence[Placed]
+) -> Columns:
+    """Give what the tail has between the slices of the store."""
+    window = replace(wanted, start_ms=span.start_ms, end_ms=span.end_ms)
+    layers: list[Layer] = []
+    for placed in sorted(tail, key=lambda placed: (placed.last, placed.first)):
+        refs = decode_refs(placed.change.blocks) if isinstance(placed.change, Attach) else ()
+        for start in sorted({ref.slice_start_ms for ref in refs}) if refs else [0]:
+            found = await read_layers(store, SliceId(series, start), (), [placed], window)
+            if found is None:
+                message = f"a staged block of {series.text} is missing"
+                raise StoreUnavailable(message)
+            layers += found
+    return merge.between(merge.state(layers), span.start_ms, span.end_ms)
 
 
 async def _window(
@@ -114,6 +207,7 @@ async def _window(
     span: tuple[int, int],
     tail: Sequence[Placed],
     *,
+    answer: Answer,
     deadline_s: float,
 ) -> tuple[Columns, int, int]:
     """Read one window of a slice; give it and the span that is left."""
@@ -124,14 +218,31 @@ async def _window(
         deltas = await later_deltas(store, slice_id, head.sealed_through)
         first, end = _narrowed(head, span, wanted)
         later = placed_in_order(deltas, tail, head)
-        window = replace(wanted, start_ms=first, end_ms=end)
-        layers = await read_layers(store, slice_id, head.blocks, later, window)
+        window = replace(wanted, start_ms=max(first, head.rows_from_ms), end_ms=end)
+        layers = await read_layers(store, slice_id, with_rows(head), later, window)
         if layers is not None and loop.time() < deadline:
-            state = merge.between(merge.state(layers), first, end)
+            answer.summary_only += summary_only(head, first, end)
+            first_row_ms = max(first, head.rows_from_ms)
+            state = merge.between(merge.state(layers), first_row_ms, end)
             rest = (span[0], first) if wanted.descending else (end, span[1])
             return state, *rest
     message = f"a read of one slice took longer than {deadline_s:g} s"
     raise StoreUnavailable(message)
+
+
+def with_rows(head: HeadContent) -> Sequence[BlockRef]:
+    """Give the blocks of which rows are left."""
+    if head.rows_from_ms == NO_TIME_MS:
+        return head.blocks
+    return [ref for ref in head.blocks if not ref.summary_only]
+
+
+def summary_only(head: HeadContent, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    """Give the parts of [start_ms, end_ms) of which retention has left only summaries (design 4.13)."""
+    if head.rows_from_ms == NO_TIME_MS:
+        return []
+    gone = [(ref.from_ms, ref.to_ms + 1) for ref in head.blocks if ref.summary_only]
+    return [(max(a, start_ms), min(b, end_ms)) for a, b in gone if a < end_ms and b > start_ms]
 
 
 async def later_deltas(
@@ -157,7 +268,7 @@ def _narrowed(head: HeadContent, span: tuple[int, int], wanted: Wanted) -> tuple
     if wanted.rows is None:
         return span
     rows = 0
-    refs = [ref for ref in head.blocks if ref.from_ms < end and ref.to_ms >= first]
+    refs = [ref for ref in with_rows(head) if ref.from_ms < end and ref.to_ms >= first]
     for ref in refs[::-1] if wanted.descending else refs:
         rows += ref.rows
         if rows > wanted.rows + ref.rows:
@@ -204,7 +315,10 @@ def _overlapping(refs: Iterable[BlockRef], wanted: Wanted) -> list[BlockRef]:
 async def read_refs(
     store: SeriesStore, slice_id: SliceId, refs: Sequence[BlockRef], variables: frozenset[int] | None
 ) -> list[Columns] | None:
-    """Read blocks, in the order given; None if any stored row of theirs is missing."""
+    """Read blocks, in the order given; None if any stored row of theirs is missing.
+
+    Corrupt, naming series, slice, block and variable, for a row that is not what was written.
+    """
     bodies: dict[tuple[bytes, int], bytes] = {}
     for part in sorted({ref.part for ref in refs}):
         inside = [ref for ref in refs if ref.part == part]
@@ -216,6 +330,8 @@ async def read_refs(
         return [blocks.decode_block(ref, bodies, _chosen(ref, variables)) for ref in refs]
     except KeyError:
         return None
+    except Corrupt as broken:
+        raise Corrupt(f"{slice_id.text}: {broken.message}") from broken
 
 
 def _chosen(ref: BlockRef, variables: frozenset[int] | None) -> list[int]:

@@ -1,23 +1,36 @@
-"""Sealing: rewriting deltas into blocks, and dropping what nothing names any more (design 4.6, 4.7).
+"""Sealing: rewriting deltas into blocks behind a new head (design 4.6).
 
 Works over the port alone and may be stopped anywhere: until the compare-and-set of the head the
 slice reads as before, after it the deltas it sealed are ignored. Two writers that seal the same
 slice at once are harmless: one compare-and-set wins, the loser drops its own blocks.
+Which blocks a seal rewrites is decided in `storage.levels`, dropping what it leaves in `storage.purging`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from schemas.changes import Attach, Clear
+import msgspec
+
+from schemas.changes import Attach, Change, Upsert
 from schemas.columns import Columns
 from schemas.errors import Corrupt, OutcomeUnknown, StoreUnavailable
-from storage import blocks, merge
+from storage import blocks, levels, merge, summaries
 from storage.deltas import decode_delta
-from storage.heads import BlockRef, HeadContent, decode_head, decode_refs, encode_head
-from storage.port import Head, SeriesStore, SliceId
-from storage.reader import EVERYTHING, Placed, later_deltas, read_layers, read_refs
+from storage.heads import (
+    END_MS,
+    NO_TIME_MS,
+    NOTHING,
+    BlockRef,
+    HeadContent,
+    decode_head,
+    decode_refs,
+    encode_head,
+)
+from storage.port import BlockRow, Head, SeriesStore, SliceId
+from storage.reader import Placed, Wanted, read_layers
 
 SEAL_DELTAS = 64
 """Deltas of a slice after which it is sealed: what a read lays over the blocks stays small."""
@@ -30,6 +43,17 @@ SWAP_TRIES_MAX = 5
 
 BlockKey = tuple[int, bytes]
 """(part, block id)."""
+
+
+class Volume(NamedTuple):
+    """Bytes that a seal took up and moved: what write amplification is counted from."""
+
+    delta_bytes: int = 0
+    """Bodies of the deltas it sealed."""
+    read_bytes: int = 0
+    """Stored bytes of the blocks it read in order to rewrite them."""
+    written_bytes: int = 0
+    """Stored bytes of the blocks it wrote, and of the head that names them."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -45,6 +69,13 @@ class Sealed:
     """The rows after the last block that was left as it is: they hold the newest values."""
     whole: bool = False
     """True: `newest` is all that the slice has."""
+    volume: Volume = field(default=Volume(), compare=False)
+    head: HeadContent = field(default=NOTHING, compare=False)
+    """What the slice consists of now."""
+
+    def to_purge(self) -> Sealed:
+        """Give what a purge needs of it, without rows and head: thousands of them wait through the grace."""
+        return replace(self, newest=merge.EMPTY, head=NOTHING)
 
 
 async def seal(
@@ -57,83 +88,156 @@ async def seal(
     """
     head = await store.read_head(slice_id)
     old = decode_head(head.body)
-    later = await later_deltas(store, slice_id, old.sealed_through, upto)
-    if upto <= old.sealed_through or not later:
+    deltas = [delta for delta in await store.read_deltas(slice_id, old.sealed_through) if delta.last <= upto]
+    if upto <= old.sealed_through or not deltas:
         return None
-    kept, touched = _divided(old.blocks, _spans(later))
-    layers = await read_layers(store, slice_id, touched, later, EVERYTHING)
-    if layers is None:
+    later = [Placed(delta.first, delta.last, decode_delta(delta.body)) for delta in deltas]
+    delta_bytes = sum(len(delta.body) for delta in deltas)
+    living = tuple(ref for ref in old.blocks if not ref.summary_only)
+    changes = [_alive(placed.change, old.rows_from_ms) for placed in later]
+    plan = levels.plan(living, changes, delta_bytes, slice_id.start_ms)
+    making = _Making(store, slice_id, old, head.version, new_id)
+    if not await making.write(plan, later, delta_bytes):
         return None
-    place = blocks.Place(slice_id, _open_part(old.blocks), head.version)
-    rows = merge.state(layers)
-    fresh = await _write(store, place, rows, later[-1].last, new_id)
-    content = HeadContent(upto, tuple(sorted((*kept, *fresh), key=lambda ref: ref.from_ms)))
-    winner = await _swapped(store, slice_id, head.version, content)
+    taken = (*(ref for ref in old.blocks if ref.summary_only), *plan.kept, *making.fresh)
+    content = HeadContent(upto, listed(taken), old.rows_from_ms)
+    winner = await swapped(store, slice_id, head.version, content)
     if winner != content:
-        named = {ref.block_id for ref in winner.blocks}
-        await store.drop_blocks(
-            slice_id, place.part, [ref.block_id for ref in fresh if ref.block_id not in named]
-        )
+        await making.drop_unnamed(winner)
         return None
-    newest = merge.between(rows, max((ref.to_ms for ref in kept), default=-(2**62)) + 1, 2**62)
-    return Sealed(slice_id, upto, _replaced(slice_id, touched, later, content), newest, whole=not kept)
+    gone = [ref for region in plan.regions for ref in region.rewritten]
+    volume = Volume(
+        delta_bytes, sum(ref.stored_bytes for ref in gone), making.written_bytes + len(encode_head(content))
+    )
+    replaced = _replaced(slice_id, (*gone, *plan.erased), later, content)
+    newest_from_ms = max((ref.to_ms + 1 for ref in plan.kept), default=NO_TIME_MS)
+    newest = merge.between(making.newest, newest_from_ms, END_MS)
+    return Sealed(slice_id, upto, replaced, newest, whole=not plan.kept, volume=volume, head=content)
 
 
-def _spans(later: Sequence[Placed]) -> list[tuple[int, int]]:
-    """Give the inclusive time range that each change touches."""
-    spans = []
-    for placed in later:
-        change = placed.change
-        if isinstance(change, Clear):
-            spans.append((change.start_ms, change.end_ms - 1))
-        elif isinstance(change, Attach):
-            spans += [(ref.from_ms, ref.to_ms) for ref in decode_refs(change.blocks)]
-        elif change.columns.rows:
-            spans.append((int(change.columns.time_ms[0]), int(change.columns.time_ms[-1])))
-    return spans
+def listed(refs: Iterable[BlockRef]) -> tuple[BlockRef, ...]:
+    """Sort blocks for a head, with as many summaries of whole blocks as a head keeps, the oldest first."""
+    found: list[BlockRef] = []
+    left = summaries.HEAD_BYTES_MAX
+    for ref in sorted(refs, key=lambda ref: ref.from_ms):
+        left -= len(ref.summary)
+        found.append(ref if left >= 0 else msgspec.structs.replace(ref, summary=b""))
+    return tuple(found)
 
 
-def _divided(
-    refs: Sequence[BlockRef], spans: Sequence[tuple[int, int]]
-) -> tuple[list[BlockRef], list[BlockRef]]:
-    """Separate blocks that stay from those to rewrite: touched ones, and a small neighbour of new rows."""
-    kept: list[BlockRef] = []
-    touched: list[BlockRef] = []
-    last = max((end for _, end in spans), default=0)
-    for index, ref in enumerate(refs):
-        hit = any(start <= ref.to_ms and end >= ref.from_ms for start, end in spans)
-        small_tail = index == len(refs) - 1 and ref.rows < blocks.BLOCK_ROWS_MAX // 2 and last > ref.to_ms
-        (touched if hit or small_tail else kept).append(ref)
-    return kept, touched
+def _alive(change: Change, from_ms: int) -> Change:
+    """Leave out of an upsert the rows that retention would take anyway (design 4.13)."""
+    if not isinstance(change, Upsert) or not (change.columns.time_ms < from_ms).any():
+        return change
+    return Upsert(merge.between(change.columns, from_ms, END_MS))
 
 
-def _open_part(refs: Sequence[BlockRef]) -> int:
-    """Choose the part of new blocks: the youngest, or the next one once it is full (design 4.2)."""
-    part = max((ref.part for ref in refs), default=0)
-    full = sum(ref.stored_bytes for ref in refs if ref.part == part) >= blocks.PART_BYTES_MAX
-    return part + 1 if full else part
+class _Making:
+    """The new blocks of one seal."""
+
+    def __init__(
+        self,
+        store: SeriesStore,
+        slice_id: SliceId,
+        old: HeadContent,
+        version: int,
+        new_id: Callable[[], bytes],
+    ) -> None:
+        self._store = store
+        self._slice = slice_id
+        self._version = version
+        self._new_id = new_id
+        self._from_ms = old.rows_from_ms
+        self._parts = Parts(old.blocks)
+        self.fresh: list[BlockRef] = []
+        self.newest = merge.EMPTY
+        """The rows of the last batch."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Count the stored bytes of the new blocks."""
+        return sum(ref.stored_bytes for ref in self.fresh)
+
+    async def write(self, plan: levels.Plan, later: Sequence[Placed], delta_bytes: int) -> bool:
+        """Write the blocks of every region; False where a block to rewrite is gone: the head is old."""
+        start_ms = self._from_ms
+        batches = levels.batches(plan.regions)
+        for batch in batches:
+            end_ms = END_MS if batch[-1].end_ms is None else batch[-1].end_ms
+            refs = [ref for region in batch for ref in region.rewritten]
+            window = Wanted(start_ms, end_ms)
+            layers = await read_layers(self._store, self._slice, refs, later, window)
+            if layers is None:
+                await self.drop_unnamed(HeadContent())
+                return False
+            stored_bytes = sum(ref.stored_bytes for ref in refs) + delta_bytes // len(batches)
+            self.newest = merge.between(merge.state(layers), start_ms, end_ms)
+            await self._store_rows(_divided(self.newest, batch), stored_bytes, later[-1].last)
+            start_ms = end_ms
+        return True
+
+    async def _store_rows(self, regions: Sequence[Columns], stored_bytes: int, position_max: int) -> None:
+        """Store rows as blocks."""
+        rows: list[BlockRow] = []
+        refs: list[BlockRef] = []
+        total = sum(region.rows for region in regions)
+        for region in regions:
+            for piece in blocks.cut(region, stored_bytes * region.rows // max(total, 1)):
+                place = blocks.Place(self._slice, self._parts.open, self._version)
+                ref, stored = blocks.encode_block(place, self._new_id(), piece, position_max)
+                self._parts.add(ref)
+                refs.append(ref)
+                rows += stored
+        if not refs:
+            return
+        self.fresh += refs
+        await store_rows(self._store, self._slice, rows)
+
+    async def drop_unnamed(self, head: HeadContent) -> None:
+        """Drop the own blocks that this head does not name."""
+        named = {ref.block_id for ref in head.blocks}
+        doomed = [(ref.part, ref.block_id) for ref in self.fresh if ref.block_id not in named]
+        await drop(self._store, self._slice, doomed)
 
 
-async def _write(
-    store: SeriesStore,
-    place: blocks.Place,
-    rows: Columns,
-    position_max: int,
-    new_id: Callable[[], bytes],
-) -> list[BlockRef]:
-    """Store rows as blocks and read them back before anything names them."""
-    refs = []
-    for piece in blocks.cut(rows):
-        ref, stored = blocks.encode_block(place, new_id(), piece, position_max)
-        await store.write_blocks(stored)
-        refs.append(ref)
-    if refs and await read_refs(store, place.slice, refs, None) is None:
-        message = f"blocks of {place.slice} were acknowledged and do not read back"
-        raise Corrupt(message)
-    return refs
+async def store_rows(store: SeriesStore, slice_id: SliceId, rows: Sequence[BlockRow]) -> None:
+    """Store rows of blocks; Corrupt unless they read back byte by byte, before anything names them."""
+    await store.write_blocks(rows)
+    for part in sorted({row.part for row in rows}):
+        written = {(row.block_id, row.variable): row.body for row in rows if row.part == part}
+        variables = {variable for _, variable in written}
+        found = await store.read_blocks(slice_id, part, variables, {block_id for block_id, _ in written})
+        if found != written:
+            message = f"{slice_id.text}: blocks were acknowledged and do not read back"
+            raise Corrupt(message)
 
 
-async def _swapped(store: SeriesStore, slice_id: SliceId, built_on: int, content: HeadContent) -> HeadContent:
+class Parts:
+    """Which part of the slice new blocks go to: the youngest, the next one where it is full (design 4.2)."""
+
+    def __init__(self, refs: Sequence[BlockRef]) -> None:
+        self.open = max((ref.part for ref in refs), default=0)
+        self._stored_bytes = 0
+        for ref in refs:
+            if ref.part == self.open:
+                self.add(ref)
+
+    def add(self, ref: BlockRef) -> None:
+        """Count a block of the open part; open the next one if that fills it."""
+        self._stored_bytes += ref.stored_bytes
+        if self._stored_bytes >= blocks.PART_BYTES_MAX:
+            self.open += 1
+            self._stored_bytes = 0
+
+
+def _divided(rows: Columns, regions: Sequence[levels.Region]) -> list[Columns]:
+    """Cut the rows of a batch where blocks between its regions stay as they are."""
+    ends = [END_MS if region.end_ms is None else region.end_ms for region in regions]
+    starts = [NO_TIME_MS, *ends[:-1]]
+    return [merge.between(rows, start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+async def swapped(store: SeriesStore, slice_id: SliceId, built_on: int, content: HeadContent) -> HeadContent:
     """Change the head and give the one that stands then; repeat until the outcome is known (design 4.6)."""
     head = Head(built_on + 1, encode_head(content))
     for _ in range(SWAP_TRIES_MAX):
@@ -148,56 +252,22 @@ async def _swapped(store: SeriesStore, slice_id: SliceId, built_on: int, content
     raise StoreUnavailable(message)
 
 
-def _replaced(
-    slice_id: SliceId, touched: Sequence[BlockRef], later: Sequence[Placed], content: HeadContent
-) -> tuple[BlockKey, ...]:
-    named = {ref.block_id for ref in content.blocks}
-    gone = [(ref.part, ref.block_id) for ref in touched]
-    for placed in later:
-        if isinstance(placed.change, Attach):
-            gone += [
-                (ref.part, ref.block_id)
-                for ref in decode_refs(placed.change.blocks)
-                if ref.slice_start_ms == slice_id.start_ms
-            ]
-    return tuple(key for key in gone if key[1] not in named)
-
-
-async def purge(store: SeriesStore, sealed: Sealed, kept: frozenset[bytes] = frozenset()) -> None:
-    """Drop what a seal made superfluous; call it only after the grace has passed (design 4.7).
-
-    `kept` names blocks that a pin or an unfinished job still needs. Blocks that the present head or
-    a younger attach names are kept in any case.
-    """
-    slice_id = sealed.slice
-    head = decode_head((await store.read_head(slice_id)).body)
-    await store.purge_deltas(slice_id, min(sealed.upto, head.sealed_through))
-    named = {ref.block_id for ref in head.blocks} | kept
-    for delta in await store.read_deltas(slice_id, head.sealed_through):
-        change = decode_delta(delta.body)
-        if isinstance(change, Attach):
-            named |= {ref.block_id for ref in decode_refs(change.blocks)}
-    doomed = [key for key in sealed.replaced if key[1] not in named]
+async def drop(store: SeriesStore, slice_id: SliceId, doomed: Sequence[BlockKey]) -> None:
+    """Drop blocks by their exact keys."""
     for part in sorted({part for part, _ in doomed}):
         await store.drop_blocks(slice_id, part, [block_id for found, block_id in doomed if found == part])
 
 
-async def find_orphans(store: SeriesStore, slice_id: SliceId) -> Sealed:
-    """Find blocks that no head names any more: left by a crash between storing and naming, or before a purge.
-
-    What it gives goes through `purge` after the grace, like the blocks of a seal: a reader may still
-    hold an older head that names them (design 4.6, 4.7).
-    """
-    head = await store.read_head(slice_id, serial=True)
-    content = decode_head(head.body)
+def _replaced(
+    slice_id: SliceId, gone: Sequence[BlockRef], later: Sequence[Placed], content: HeadContent
+) -> tuple[BlockKey, ...]:
     named = {ref.block_id for ref in content.blocks}
-    orphans: list[BlockKey] = []
-    for part in range(_open_part(content.blocks) + 1):
-        unnamed = [block_id for block_id in await store.list_blocks(slice_id, part) if block_id not in named]
-        times = await store.read_blocks(slice_id, part, [blocks.TIME], unnamed) if unnamed else {}
-        orphans += [
-            (part, block_id)
-            for (block_id, _), body in times.items()
-            if blocks.built_on(block_id, body) < head.version
-        ]
-    return Sealed(slice_id, content.sealed_through, tuple(orphans))
+    keys = [(ref.part, ref.block_id) for ref in gone]
+    for placed in later:
+        if isinstance(placed.change, Attach):
+            keys += [
+                (ref.part, ref.block_id)
+                for ref in decode_refs(placed.change.blocks)
+                if ref.slice_start_ms == slice_id.start_ms
+            ]
+    return tuple(key for key in keys if key[1] not in named)

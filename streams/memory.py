@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from bisect import bisect_right, insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import json
 from msgspec.structs import replace
@@ -233,6 +233,10 @@ class MemoryRecordStream(RecordStream):
             incarnation=held.incarnation,
             backlog_bytes=held.backlog_bytes,
         )
+
+    async def read_trimmed(self, shards: Collection[int]) -> dict[int, int]:
+        """Tell up to which position each of these shards was trimmed."""
+        return {shard: self.shard(shard).trimmed for shard in shards}
 
     async def prove(
         self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int

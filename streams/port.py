@@ -8,7 +8,7 @@ driver's errors come out as `StreamUnavailable` with the driver's error as the c
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -270,6 +270,10 @@ class RecordStream(ABC):
         Who is going to prove reads the store's row of the shard first, then this, then compares and
         sets that row: entries admitted in between under another's incarnation then make it fail.
         """
+
+    @abstractmethod
+    async def read_trimmed(self, shards: Collection[int]) -> dict[int, int]:
+        """Tell up to which position each of these shards was trimmed, as `ShardState.trimmed` does."""
 
     @abstractmethod
     async def prove(

@@ -28,12 +28,16 @@ def report_of(writer: Writer, now_ms: int) -> Report:
     """Give what a writer counted, and how it stands."""
     figures = writer.figures
     laid, ready, purges = writer._sealer.waiting
+    volume = writer._sealer.volume
     counted: dict[str, float] = {
         "writer_turns": figures.turns,
         "writer_entries": figures.entries,
         "writer_deltas": figures.deltas,
         "writer_seals": figures.seals,
         "writer_purges": figures.purges,
+        "writer_sealed_bytes": volume.delta_bytes,
+        "writer_seal_read_bytes": volume.read_bytes,
+        "writer_seal_written_bytes": volume.written_bytes,
         "writer_dead_letters": figures.dead_letters,
         "writer_turn_seconds": figures.tau_s,
         "writer_inserts_per_second": figures.inserts_per_s,

@@ -20,7 +20,7 @@ from storage.deltas import DELTA_RAW_BYTES_MAX, encode_delta
 from storage.heads import decode_refs
 from storage.port import Delta, SliceId
 from storage.reader import Placed
-from storage.slices import slice_range, split_by_slice
+from storage.slices import FIRST_PLAN, SlicePlan, slice_range, split_by_slice, width_at
 from streams.entries import EntryKind, OpenedEntry, decode_content, open_entry
 from streams.port import Entry
 
@@ -34,6 +34,10 @@ class Folded:
     deltas: list[Delta] = field(default_factory=list)
     slices: dict[SliceId, tuple[int, int]] = field(default_factory=dict)
     """Touched slices, with the numbers of deltas and rows laid on each."""
+    plans: Mapping[SeriesId, SlicePlan] = field(default_factory=dict)
+    """Slice plans of the series that have more than the first version."""
+    widths: dict[SliceId, int] = field(default_factory=dict)
+    """Of touched slices that are not as wide as the first version says."""
     changes: dict[SeriesId, list[Placed]] = field(default_factory=dict)
     """The folded runs of each series in order, for the latest cache."""
     failed: list[tuple[int, bytes, str]] = field(default_factory=list)
@@ -121,11 +125,14 @@ def fold_series(
 ) -> None:
     """Fold one series' changes of a turn; `listed` are its slices in the store (needed for clears only)."""
     known = set(listed)
+    plan = folded.plans.get(series, FIRST_PLAN)
     for placed in _runs(changes):
         folded.changes.setdefault(series, []).append(placed)
-        for start, change, rows in _by_slice(series, placed, known):
+        for start, change, rows in _by_slice(series, placed, known, plan):
             known.add(start)
             slice_id = SliceId(series, start)
+            if plan:
+                folded.widths[slice_id] = width_at(plan, start + 1)
             deltas, before = folded.slices.get(slice_id, (0, 0))
             folded.slices[slice_id] = deltas + 1, before + rows
             folded.deltas.append(Delta(slice_id, placed.first, placed.last, encode_delta(change)))
@@ -154,15 +161,17 @@ def _folded_run(run: Sequence[Placed]) -> Placed:
     return Placed(run[0].first, run[-1].last, Upsert(merge.fold(columns)))
 
 
-def _by_slice(series: SeriesId, placed: Placed, known: AbstractSet[int]) -> Iterator[tuple[int, Change, int]]:
+def _by_slice(
+    series: SeriesId, placed: Placed, known: AbstractSet[int], plan: SlicePlan
+) -> Iterator[tuple[int, Change, int]]:
     change = placed.change
     if isinstance(change, Upsert):
         if change.columns.rows:
-            for start, columns in split_by_slice(series, change.columns):
+            for start, columns in split_by_slice(series, change.columns, plan):
                 yield start, Upsert(columns), columns.rows
     elif isinstance(change, Clear):
         for start in sorted(known):
-            first, end = slice_range(start)
+            first, end = slice_range(start, width_at(plan, start + 1))
             if first < change.end_ms and end > change.start_ms:
                 yield start, change, 0
     else:

@@ -13,11 +13,25 @@ from dataclasses import dataclass
 import structlog
 
 from schemas.errors import Corrupt, Unavailable
-from storage import sealing
+from storage import purging, retention, sealing
 from storage.port import SeriesStore, SliceId
-from storage.sealing import SEAL_DELTAS, SEAL_ROWS, Sealed
+from storage.sealing import SEAL_DELTAS, SEAL_ROWS, Sealed, Volume
 
 log = structlog.get_logger("sealer")
+
+
+SWEEP_S = 24 * 3600.0
+"""How often a slice that is sealed is swept of what nothing names: after the first seal, then daily."""
+
+
+SLOW_GAPS = 3
+"""Quiet times in a row after which a slice counts as slow: its next record will come, too."""
+
+SLOW_WAIT_S_MAX = 24 * 3600.0
+"""A slow slice is left alone for twice its last gap, at most a day: else each record would be a seal."""
+
+SLOW_MAX = 100_000
+"""Slices whose pace is remembered from seal to seal, some 20 MB."""
 
 
 @dataclass(slots=True)
@@ -28,6 +42,10 @@ class Laid:
     deltas: int = 0
     rows: int = 0
     touched_s: float = 0.0
+    gaps: int = 0
+    """How many times in a row the slice was quiet, and was written to again."""
+    gap_s: float = 0.0
+    """How long it was quiet the last time."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,19 +65,31 @@ class Sealer:
         self._rules = rules
         self._new_id = new_id
         self._laid: dict[SliceId, Laid] = {}
-        self._swept: set[SliceId] = set()
+        self._swept: dict[SliceId, float] = {}
         self._purges: deque[tuple[float, Sealed]] = deque()
         self._ready: dict[SliceId, None] = {}
+        self._quiet: dict[SliceId, Laid] = {}
+        """What was sealed because it was quiet."""
+        self._look_s = 0.0
+        self.volume = Volume()
+        """What all seals moved: (deltas + written) / deltas is the write amplification (design 4.6)."""
 
     def note(self, slice_id: SliceId, shard: int, *, deltas: int, rows: int, now_s: float) -> None:
         """Count what a turn has laid on a slice."""
-        laid = self._laid.pop(slice_id, None) or Laid(shard)
+        laid = self._laid.pop(slice_id, None) or self._begun(slice_id, shard, now_s)
         laid.deltas += deltas
         laid.rows += rows
         laid.touched_s = now_s
         self._laid[slice_id] = laid  # At the end: the dict ascends by the time of the last touch.
         if laid.deltas >= SEAL_DELTAS or laid.rows >= SEAL_ROWS:
             self._ready[slice_id] = None
+
+    def _begun(self, slice_id: SliceId, shard: int, now_s: float) -> Laid:
+        """Count from nothing, knowing how long the slice was quiet before."""
+        before = self._quiet.pop(slice_id, None)
+        if before is None:
+            return Laid(shard)
+        return Laid(shard, gaps=before.gaps + 1, gap_s=now_s - before.touched_s)
 
     def forget(self, shards: set[int]) -> None:
         """Leave the slices of these shards to their next writer."""
@@ -68,10 +98,15 @@ class Sealer:
 
     def due(self, now_s: float) -> list[tuple[SliceId, int]]:
         """Give the slices to seal now, with their shards."""
-        for slice_id, laid in self._laid.items():
-            if now_s - laid.touched_s < self._rules.quiet_s:
-                break
-            self._ready[slice_id] = None
+        if now_s >= self._look_s:
+            self._look_s = now_s + self._rules.quiet_s / 60
+            for slice_id, laid in self._laid.items():
+                untouched_s = now_s - laid.touched_s
+                if untouched_s < self._rules.quiet_s:
+                    break
+                slow = laid.gaps >= SLOW_GAPS
+                if not slow or untouched_s >= min(2 * laid.gap_s, SLOW_WAIT_S_MAX):
+                    self._ready[slice_id] = None
         return [(slice_id, self._laid[slice_id].shard) for slice_id in self._ready]
 
     async def seal(self, slice_id: SliceId, upto: int, now_s: Callable[[], float]) -> Sealed | None:
@@ -84,13 +119,15 @@ class Sealer:
         try:
             sealed = await sealing.seal(self._store, slice_id, upto, self._new_id)
             if sealed is not None:
-                # The grace begins here: readers may hold the older head until now, however long it took.
-                self._purges.append((now_s() + self._rules.grace_s, sealed))
-            if slice_id not in self._swept:
-                self._swept.add(slice_id)
-                orphans = await sealing.find_orphans(self._store, slice_id)
+                self._keep(sealed, now_s)
+            if laid is not None:
+                self._remember(slice_id, laid)
+            if now_s() - self._swept.get(slice_id, -SWEEP_S) >= SWEEP_S:
+                self._swept[slice_id] = now_s()
+                # Positions are microseconds of the server's clock: what pins are held against.
+                orphans = await purging.release(self._store, slice_id, upto // 1000)
                 if orphans.replaced:
-                    self._purges.append((now_s() + self._rules.grace_s, orphans))
+                    self._keep(orphans, now_s)
         except Unavailable:
             if laid is not None:
                 self.note(slice_id, laid.shard, deltas=laid.deltas, rows=laid.rows, now_s=now_s())
@@ -100,12 +137,38 @@ class Sealer:
             return None
         return sealed
 
+    def _remember(self, slice_id: SliceId, laid: Laid) -> None:
+        """Remember the pace of a slice that was sealed because it was quiet, or that is slow."""
+        if laid.gaps >= SLOW_GAPS or (laid.deltas < SEAL_DELTAS and laid.rows < SEAL_ROWS):
+            self._quiet[slice_id] = laid
+            if len(self._quiet) > SLOW_MAX:
+                del self._quiet[next(iter(self._quiet))]
+
+    def _keep(self, left: Sealed, now_s: Callable[[], float]) -> None:
+        """Queue what is to be purged after the grace, and count what was moved for it."""
+        # The grace begins here: readers may hold the older head until now, however long it took.
+        self._purges.append((now_s() + self._rules.grace_s, left.to_purge()))
+        self.volume = Volume(*(one + other for one, other in zip(self.volume, left.volume, strict=True)))
+
+    async def retain(
+        self, slice_id: SliceId, upto: int, before_ms: int, now_s: Callable[[], float]
+    ) -> Sealed | None:
+        """Seal one slice, then leave only summaries of what is older than a time (design 4.13).
+
+        Gives what the seal gave: the caller tells readers of it as after any seal.
+        """
+        sealed = await self.seal(slice_id, upto, now_s)
+        left = await retention.retain(self._store, slice_id, before_ms, self._new_id)
+        if left is not None:
+            self._keep(left, now_s)
+        return sealed
+
     async def purge_due(self, now_s: float) -> int:
         """Purge what has waited through the grace; gives the number of slices."""
         done = 0
         while self._purges and self._purges[0][0] <= now_s:
             try:
-                await sealing.purge(self._store, self._purges[0][1])
+                await purging.purge(self._store, self._purges[0][1])
             except Corrupt as broken:
                 log.exception("slice_not_purged", slice=str(self._purges[0][1].slice), reason=broken.message)
             self._purges.popleft()

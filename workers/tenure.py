@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from schemas.ids import SeriesId
 from schemas.latest import Latest
 from storage.port import SeriesStore, SliceId
+from storage.slices import SlicePlan
 from workers.latest import LatestKeeper
 from workers.takeover import Held
 
@@ -26,6 +27,9 @@ class Tenure:
     """Everything up to it is in the store."""
     told: int
     """Everything up to it is in the store, and the readers know."""
+    plans: dict[SeriesId, SlicePlan] = field(default_factory=dict)
+    """Slice plans of the series that have more than the first version, as the planner last read them."""
+    plans_read_s: float = 0.0
     latest: LatestKeeper = field(default_factory=LatestKeeper)
     listed: dict[SeriesId, set[int]] = field(default_factory=dict)
     """Every slice of a series, where it was read from the store."""

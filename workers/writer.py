@@ -9,8 +9,7 @@ changes nothing. After any error of the store the cursors are read from the stor
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -24,9 +23,11 @@ from streams.port import Applied, DeadLetter, Entry, RecordStream
 from workers import failpoints, takeover
 from workers.folding import Folded, grouped, has_clear
 from workers.leases import Leases
+from workers.planning import Planner
 from workers.screening import Shapes, fold_or_set_aside
 from workers.sealer import Sealer, SealRules
 from workers.tenure import Tenure
+from workers.trims import Trims
 
 log = structlog.get_logger("writer")
 
@@ -109,8 +110,9 @@ class Writer:
         self._turning: set[int] = set()
         """Shards of the turn that is under way."""
         self._sealer = Sealer(store, rules.seal, new_id)
+        self._planner = Planner(store, clock)
         self._shapes = shapes
-        self._trims: deque[tuple[float, int, int]] = deque()
+        self._trims = Trims(rules.trim_delay_s)
         self.figures = WriterFigures()
 
     @property
@@ -184,7 +186,8 @@ class Writer:
     async def _take_over(self, shard: int) -> None:
         held = await takeover.take_over(self._stream, self._store, shard, accept_gap=self._rules.accept_gap)
         if held is not None:
-            self._held[shard] = Tenure(shard, held, cursor=held.cursor, told=held.cursor)
+            tenure = Tenure(shard, held, cursor=held.cursor, told=held.cursor)
+            self._held[shard] = await self._planner.informed(tenure)
 
     def _let_go(self, shards: set[int]) -> None:
         for shard in shards:
@@ -220,6 +223,7 @@ class Writer:
             slices=[slice_id for tenure, each in folded.items() for slice_id in _fresh(tenure, each)],
             deltas=[delta for each in folded.values() for delta in each.deltas],
             cursors={tenure.shard: found[-1].position for tenure, found in entries.items()},
+            widths={slice_id: width for each in folded.values() for slice_id, width in each.widths.items()},
         )
         if not turn.cursors:
             return 0
@@ -265,23 +269,25 @@ class Writer:
             self.figures.tau_s = tau_s(len(series), self.figures.inserts_per_s)
             left_s = self.figures.tau_s - (now_s - started_s)
             if left_s <= 0 or stop.is_set() or max(sizes.values()) >= TURN_BYTES_MAX:
-                await asyncio.gather(*(self._check_gap(tenure) for tenure in found))
+                await self._check_gaps(found)
                 return {tenure: entries for tenure, entries in found.items() if self._is_held(tenure)}
             await _sleep(stop, min(left_s, POLL_S))
 
-    async def _check_gap(self, tenure: Tenure) -> None:
-        """Let go of a shard of which entries were trimmed that we did not see: another writer had it.
+    async def _check_gaps(self, found: Collection[Tenure]) -> None:
+        """Let go of each shard of which entries were trimmed that we did not see: another writer had it.
 
         Asked after the last read, so whatever was trimmed by then was still there. The store has the
         entries; what is missing is their place in all that a tenure knows.
         """
-        state = await self._stream.read_state(tenure.shard)
-        if state.trimmed > tenure.cursor and self._is_held(tenure):
-            log.warning("shard_was_anothers", shard=tenure.shard, seen=tenure.cursor, trimmed=state.trimmed)
-            self._let_go({tenure.shard})
+        trimmed = await self._stream.read_trimmed([tenure.shard for tenure in found])
+        for tenure in found:
+            upto = trimmed[tenure.shard]
+            if upto > tenure.cursor and self._is_held(tenure):
+                log.warning("shard_was_anothers", shard=tenure.shard, seen=tenure.cursor, trimmed=upto)
+                self._let_go({tenure.shard})
 
     async def _fold(self, tenure: Tenure, entries: list[Entry]) -> Folded:
-        folded = Folded()
+        folded = Folded(plans=tenure.plans)
         groups = grouped(entries, folded)
         if self._shapes is not None:
             await self._shapes.screen(groups, entries, folded)
@@ -316,7 +322,7 @@ class Writer:
         now_s = self._clock.monotonic_s()
         for slice_id, (deltas, rows) in folded.slices.items():
             self._sealer.note(slice_id, tenure.shard, deltas=deltas, rows=rows, now_s=now_s)
-        self._trims.append((now_s + self._rules.trim_delay_s, tenure.shard, position))
+        self._trims.note(tenure.shard, position, now_s)
 
     def _measure(self, turn: Turn, entries: Mapping[Tenure, list[Entry]], started_s: float) -> None:
         """Note how fast the writer was with all that a turn costs: folding and telling as well as storing."""
@@ -337,15 +343,13 @@ class Writer:
     async def tidy(self) -> None:
         """Trim, seal and purge what is due; each may be repeated or left out without harm."""
         now_s = self._clock.monotonic_s()
-        trims: dict[int, int] = {}
-        while self._trims and self._trims[0][0] <= now_s:
-            _, shard, position = self._trims.popleft()
-            trims[shard] = position
+        trims = self._trims.due(now_s)
         await asyncio.gather(*(self._stream.trim(shard, position) for shard, position in trims.items()))
         due = self._sealer.due(now_s)
         for first in range(0, len(due), SEALS_AT_ONCE):
             await asyncio.gather(*(self._seal(*each) for each in due[first : first + SEALS_AT_ONCE]))
         self.figures.purges += await self._sealer.purge_due(now_s)
+        await self._planner.read_again(list(self._held.values()))
 
     async def _seal(self, slice_id: SliceId, shard: int) -> None:
         tenure = self._held.get(shard)
@@ -355,6 +359,7 @@ class Writer:
         if sealed is not None:
             self.figures.seals += 1
             await self._offer_latest(tenure, sealed)
+            await self._planner.look_at(tenure, sealed)
 
     async def _offer_latest(self, tenure: Tenure, sealed: Sealed) -> None:
         """Fill a missing latest cache from the newest slice, which the seal has just read."""

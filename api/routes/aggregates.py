@@ -1,182 +1,258 @@
-"""Aggregates v4 of the dialect: whole hours and their multiples, folded from the columns (wire 2.2)."""
+"""Aggregates: v4 and v3 of the dialect with the old alias, and our own route, which can say more (wire 2)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-import msgspec
-import numpy as np
 from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
-from api.reading import Reading
-from api.routes.series import READ_POSITION, From, ReadAfter, Select, To
+from api.aggregates import Answer, Request, answer_dialect, answer_own
+from api.routes.series import READ_POSITION, AspectInPath, AssetInPath, From, ReadAfter, To
 from api.scopes import AGGREGATES_READ, require
 from api.services import Serving
 from api.tenancy import Caller
 from api.wire import refusals
-from schemas import codes
-from schemas.aggregates import Aggregate, Interval, aggregate
-from schemas.aspects import AspectType, VariableType
-from schemas.columns import Ints
-from schemas.errors import Invalid, Problem
-from schemas.ids import SeriesId
-from schemas.limits import DAY_MS, HOUR_MS, Profile
-from schemas.queries import SeriesQuery, TimeRange, parse_series_query
-from schemas.receipts import Place
-from schemas.times import format_time
-from storage.reader import Wanted
+from schemas.filling import Fill
+from schemas.intervals import VALUES_V3, VALUES_V4, Unit
+from schemas.screen import Method
 
-PATH = "/api/iottsaggregates/v4/aggregates"
-NUMERIC = frozenset({VariableType.INT, VariableType.LONG, VariableType.DOUBLE})
-HOURS_MAX = 24
-PIECE_MS = 32 * DAY_MS
-"""Read in one go: some 3 million rows where there is one a second."""
+PATH_V4 = "/api/iottsaggregates/v4/aggregates"
+PATH_V3 = "/api/iottsaggregates/v3/aggregates"
+PATH_ALIAS = "/api/iottimeseries/v3/aggregates"
+"""Old clients call v3 so (wire 1.7)."""
+PATH_OWN = "/api/aspectstore/v1/aggregates"
+
+_TAGS = ["aggregates"]
+_REFUSALS = refusals(400, 401, 403, 404, 410, 503)
+_OBJECT = ResponseSpec(dict[str, Any], generate_examples=False, description="`aggregates`: the intervals.")
+_ARRAY = ResponseSpec(list[dict[str, Any]], generate_examples=False, description="The intervals.")
+_OWN = ResponseSpec(
+    dict[str, Any], generate_examples=False, description="`aggregates`, or with `maxPoints` `points`."
+)
+
+
+def _units(values: Mapping[Unit, range]) -> dict[str, Any]:
+    return {"enum": [word for unit in values for word in (unit.value, unit.value.upper())]}
+
+
+AssetId = Annotated[str, QueryParameter(name="assetId", description="Asset id.")]
+AspectName = Annotated[str, QueryParameter(name="aspectName", description="Name of the aspect.")]
+IntervalUnit = Annotated[
+    str | None,
+    QueryParameter(
+        name="intervalUnit", description="In any case; left out: follows.", schema_extra=_units(VALUES_V4)
+    ),
+]
+IntervalUnitV3 = Annotated[
+    str | None,
+    QueryParameter(
+        name="intervalUnit", description="In any case; left out: follows.", schema_extra=_units(VALUES_V3)
+    ),
+]
+IntervalValue = Annotated[
+    str | None,
+    QueryParameter(
+        name="intervalValue",
+        description="minute 2 to 60 (even), hour 1 to 24, day 1 to 90, week 1 to 12, month 1 to 3.",
+        schema_extra={"pattern": "^[0-9]{1,2}$"},
+    ),
+]
+IntervalValueV3 = Annotated[
+    str | None,
+    QueryParameter(
+        name="intervalValue",
+        description="second 1 to 120, minute 1 to 60, hour 1 to 24, day, week, month from 1.",
+        schema_extra={"pattern": "^[0-9]{1,5}$"},
+    ),
+]
+Count = Annotated[
+    str | None,
+    QueryParameter(description="How many intervals, where an end or the interval is left out.",
+                   schema_extra={"pattern": "^[0-9]{1,6}$"}),
+]  # fmt: skip
+Select = Annotated[
+    str | None, QueryParameter(description="Variables or functions of them, divided by commas: `a,b.sum`.")
+]
+Timezone = Annotated[str | None, QueryParameter(description="IANA zone; left out: the asset's.")]
+Functions = Annotated[
+    str | None,
+    QueryParameter(
+        description="Divided by commas; beside those of the dialect `timeaverage`, `durationgood`, "
+        "`durationuncertain`, `durationbad` (milliseconds) and percentiles such as `p95`."
+    ),
+]
+Quality = Annotated[
+    str | None,
+    QueryParameter(
+        description="Classes whose values enter the functions; others are only counted.",
+        schema_extra={"enum": ["good", "good,uncertain"]},
+    ),
+]
+MaxHold = Annotated[
+    str | None,
+    QueryParameter(
+        name="maxHold",
+        description="The longest time that a value holds, as `90s`, `15m`, `1d`; left out: three times the "
+        "usual distance of values, at most an hour.",
+        schema_extra={"pattern": "^[0-9]{1,9}(ms|s|m|h|d)$"},
+    ),
+]
+Filling = Annotated[
+    str | None,
+    QueryParameter(
+        name="fill",
+        description="What intervals without values say.",
+        schema_extra={"enum": [word.value for word in Fill]},
+    ),
+]
+MaxPoints = Annotated[
+    str | None,
+    QueryParameter(
+        name="maxPoints",
+        description="Points for a picture instead of intervals: so many a variable at most.",
+        schema_extra={"pattern": "^[0-9]{1,5}$"},
+    ),
+]
+PointsMethod = Annotated[
+    str | None,
+    QueryParameter(
+        name="method",
+        description="`screen`: first, last, lowest and highest of each column of pixels; `lttb`: the points "
+        "that span the largest triangles.",
+        schema_extra={"enum": [word.value for word in Method]},
+    ),
+]
+
+
+def _given(**parameters: str | None) -> dict[str, str]:
+    """Give the parameters that are there, by their names on the wire."""
+    return {_WIRE.get(name, name): value for name, value in parameters.items() if value is not None}
+
+
+_WIRE = {
+    "from_": "from",
+    "unit": "intervalUnit",
+    "value": "intervalValue",
+    "max_hold": "maxHold",
+    "max_points": "maxPoints",
+}
+
+
+def _name_of_v3(_handler: Any, _method: Any, path: list[Any]) -> str:
+    """Name the operation of each of the two paths of version 3."""
+    return "getAggregatesV3" if "iottsaggregates" in path else "getAggregatesAlias"
+
+
+def _response(answer: Answer, name: str | None) -> Response[bytes]:
+    """Give an answer under a name, or bare."""
+    body = answer.body if name is None else b'{"%b":%b}' % (name.encode(), answer.body)
+    headers = {} if answer.behind is None else {"read-position": str(answer.behind)}
+    return Response(body, media_type="application/json", headers=headers)
 
 
 @get(
-    PATH,
+    PATH_V4,
     opt=require(AGGREGATES_READ),
-    responses={
-        **refusals(400, 401, 403, 404, 410, 503),
-        200: ResponseSpec(dict[str, Any], generate_examples=False, description="Aggregates"),
-    },
+    responses={**_REFUSALS, 200: _OBJECT},
     response_headers=[READ_POSITION],
     operation_id="getAggregates",
-    tags=["aggregates"],
+    tags=_TAGS,
 )
 async def get_aggregates(
     request: Caller,
     services: Serving,
     *,
-    asset_id: Annotated[str, QueryParameter(name="assetId", description="Asset id.")],
-    aspect_name: Annotated[str, QueryParameter(name="aspectName", description="Name of the aspect.")],
+    asset_id: AssetId,
+    aspect_name: AspectName,
     from_: From = None,
     to: To = None,
-    interval_unit: Annotated[
-        str,
-        QueryParameter(name="intervalUnit", description="`hour`.", schema_extra={"enum": ["hour", "HOUR"]}),
-    ] = "hour",
-    interval_value: Annotated[
-        str,
-        QueryParameter(
-            name="intervalValue", description="Hours, 1 to 24.", schema_extra={"pattern": "^[0-9]{1,2}$"}
-        ),
-    ] = "1",
+    interval_unit: IntervalUnit = None,
+    interval_value: IntervalValue = None,
+    count: Count = None,
     select: Select = None,
     read_after: ReadAfter = None,
 ) -> Response[bytes]:
-    """Aggregate numeric variables over intervals start < t ≤ end; ends move out to whole intervals.
+    """Aggregate numeric variables over intervals start < t ≤ end; ends move out to whole intervals (MS-60).
 
-    Without `to` the range ends now.
+    What is left out follows from the rest: without anything, 7 days until now by day.
     """
-    tenant = request.user.tenant
-    series, aspect = services.index.series_of(tenant, asset_id, aspect_name)
-    parameters = {"from": from_, "to": to, "select": select}
-    given = {name: value for name, value in parameters.items() if value is not None}
-    profile, now_ms = services.index.profile_of(tenant), services.ports.clock.now_ms()
-    width_ms = _width_ms(interval_unit, interval_value)
-    query = _query(given, aspect, now_ms=now_ms, profile=profile)
-    borders = _borders(query.range, width_ms, profile.aggregate_intervals_max)
-    chosen = [
-        variable.id
-        for variable in aspect.variables
-        if variable.type in NUMERIC and (query.variable_ids is None or variable.id in query.variable_ids)
-    ]
-    after = () if read_after is None else services.series.places(tenant, read_after)
-    intervals, behind = await _fold(services.series.reading, series, borders, chosen, after)
-    items = [_item(found, aspect) for found in intervals]
-    body = msgspec.json.encode({"aggregates": [item for item in items if item is not None]})
-    headers = {} if behind is None else {"read-position": str(behind)}
-    return Response(body, media_type="application/json", headers=headers)
+    parameters = _given(
+        from_=from_, to=to, unit=interval_unit, value=interval_value, count=count, select=select
+    )
+    asked = Request(request.user, asset_id, aspect_name, parameters, VALUES_V4, read_after)
+    answer = await answer_dialect(services, asked)
+    return _response(answer, "aggregates")
 
 
-ROUTES = (get_aggregates,)
+@get(
+    [PATH_V3 + "/{asset:str}/{aspect:str}", PATH_ALIAS + "/{asset:str}/{aspect:str}"],
+    opt=require(AGGREGATES_READ),
+    responses={**_REFUSALS, 200: _ARRAY},
+    response_headers=[READ_POSITION],
+    operation_id=_name_of_v3,
+    tags=_TAGS,
+)
+async def get_aggregates_v3(
+    request: Caller,
+    services: Serving,
+    *,
+    asset: AssetInPath,
+    aspect: AspectInPath,
+    from_: From = None,
+    to: To = None,
+    interval_unit: IntervalUnitV3 = None,
+    interval_value: IntervalValueV3 = None,
+    select: Select = None,
+    read_after: ReadAfter = None,
+) -> Response[bytes]:
+    """Aggregate as version 4 does, also by seconds, into an array (wire 2.1)."""
+    parameters = _given(from_=from_, to=to, unit=interval_unit, value=interval_value, select=select)
+    asked = Request(request.user, asset, aspect, parameters, VALUES_V3, read_after)
+    answer = await answer_dialect(services, asked)
+    return _response(answer, None)
 
 
-def _query(given: Mapping[str, str], aspect: AspectType, *, now_ms: int, profile: Profile) -> SeriesQuery:
-    """Read the range under the limit for aggregates of hours, not that for records (MS-47, design 7)."""
-    relaxed = msgspec.structs.replace(profile, raw_range_ms_max=None)
-    query, problems = parse_series_query(given, aspect, now_ms=now_ms, profile=relaxed)
-    if "from" not in given:
-        problems = [*problems, Problem("/from", codes.MISSING_PARAMETER, "from is missing.")]
-    if query is None or problems:
-        raise Invalid(problems)
-    longest_ms = profile.aggregate_range_hour_ms_max
-    if longest_ms is not None and query.range.end_ms - query.range.start_ms > longest_ms:
-        message = f"At most {longest_ms // DAY_MS} days of hours at a time; send several requests."
-        raise Invalid([Problem("/from", codes.INVALID_PARAMETER, message)])
-    return query
+@get(
+    PATH_OWN,
+    opt=require(AGGREGATES_READ),
+    responses={**_REFUSALS, 200: _OWN},
+    response_headers=[READ_POSITION],
+    operation_id="getOwnAggregates",
+    tags=_TAGS,
+)
+async def get_own_aggregates(
+    request: Caller,
+    services: Serving,
+    *,
+    asset_id: AssetId,
+    aspect_name: AspectName,
+    from_: From = None,
+    to: To = None,
+    interval_unit: IntervalUnit = None,
+    interval_value: IntervalValue = None,
+    count: Count = None,
+    select: Select = None,
+    timezone: Timezone = None,
+    functions: Functions = None,
+    quality: Quality = None,
+    max_hold: MaxHold = None,
+    fill: Filling = None,
+    max_points: MaxPoints = None,
+    method: PointsMethod = None,
+    read_after: ReadAfter = None,
+) -> Response[bytes]:
+    """Aggregate in any zone, by time, with percentiles, gaps filled; or choose points for a picture."""
+    parameters = _given(
+        from_=from_, to=to, unit=interval_unit, value=interval_value, count=count, select=select,
+        timezone=timezone, functions=functions, quality=quality, max_hold=max_hold, fill=fill,
+        max_points=max_points, method=method,
+    )  # fmt: skip
+    asked = Request(request.user, asset_id, aspect_name, parameters, VALUES_V4, read_after)
+    answer = await answer_own(services, asked)
+    return _response(answer, "aggregates" if max_points is None else "points")
 
 
-async def _fold(
-    reading: Reading, series: SeriesId, borders: Ints, chosen: Sequence[int], after: Sequence[Place]
-) -> tuple[list[Interval], int | None]:
-    """Read and fold piece by piece, so that no range needs more memory than one piece of it."""
-    intervals: list[Interval] = []
-    behind: int | None = None
-    step = max(1, PIECE_MS // int(borders[1] - borders[0])) if len(borders) > 1 else 1
-    for first in range(0, len(borders) - 1 if chosen else 0, step):
-        piece = borders[first : first + step + 1]
-        wanted = Wanted(int(piece[0]) + 1, int(piece[-1]) + 1, frozenset(chosen))
-        rows = await reading.rows(series, wanted, after)
-        intervals += aggregate(rows.columns, piece, chosen)
-        behind = rows.behind if behind is None else behind  # the first is the lowest
-    return intervals, behind
-
-
-def _width_ms(unit: str, value: str) -> int:
-    if unit.lower() != "hour":
-        raise Invalid([Problem("/intervalUnit", codes.INVALID_PARAMETER, "intervalUnit is `hour`.")])
-    hours = int(value) if value.isascii() and value.isdigit() and len(value) <= 2 else 0
-    if not 1 <= hours <= HOURS_MAX:
-        message = f"intervalValue is a whole number from 1 to {HOURS_MAX}."
-        raise Invalid([Problem("/intervalValue", codes.INVALID_PARAMETER, message)])
-    return hours * HOUR_MS
-
-
-def _borders(span: TimeRange, width_ms: int, intervals_max: int) -> Ints:
-    """Move both ends outward to whole intervals, in UTC."""
-    first = (span.start_ms - 1) // width_ms
-    last = -(-(span.end_ms - 1) // width_ms)
-    if last - first > intervals_max:
-        message = f"The range has {last - first} intervals; at most {intervals_max} are answered at a time."
-        raise Invalid([Problem("/to", codes.INVALID_PARAMETER, message)])
-    return np.arange(first, last + 1, dtype="<i8") * width_ms
-
-
-def _item(interval: Interval, aspect: AspectType) -> dict[str, Any] | None:
-    """Write one interval; variables with nothing but bad values are left out (design 8.27)."""
-    item: dict[str, Any] = {
-        "starttime": format_time(interval.start_ms),
-        "endtime": format_time(interval.end_ms),
-    }
-    for variable in aspect.variables:
-        found = interval.variables.get(variable.id)
-        if found is not None and found.sum is not None:
-            item[variable.name] = _functions(found)
-    return item if len(item) > 2 else None
-
-
-def _functions(found: Aggregate) -> dict[str, Any]:
-    times = {
-        "firsttime": found.first_ms,
-        "lasttime": found.last_ms,
-        "mintime": found.minimum_ms,
-        "maxtime": found.maximum_ms,
-    }
-    return {
-        "countgood": found.count_good,
-        "countuncertain": found.count_uncertain,
-        "countbad": found.count_bad,
-        "sum": found.sum,
-        "average": found.average,
-        "minvalue": found.minimum,
-        "maxvalue": found.maximum,
-        "firstvalue": found.first,
-        "lastvalue": found.last,
-        **{name: format_time(time_ms) for name, time_ms in times.items() if time_ms is not None},
-        "sd": found.deviation,
-    }
+ROUTES = (get_aggregates, get_aggregates_v3, get_own_aggregates)

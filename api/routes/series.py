@@ -10,6 +10,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from api.formats import FORMATS, whole, wish_of
 from api.receipts import Fate
 from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE, require
 from api.series import PATH, Answered, PairErrors, WriteOptions, write_options
@@ -21,7 +22,7 @@ from schemas.records import WriteMode
 
 _TAGS = ["time series"]
 _WRITING = refusals(400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
-_READING = refusals(400, 401, 403, 404, 410, 503)
+_READING = refusals(400, 401, 403, 404, 406, 410, 503)
 
 AssetInPath = Annotated[str, PathParameter(description="Asset id, 32 lowercase hexadecimal digits.")]
 AspectInPath = Annotated[str, PathParameter(description="Name of the aspect on the asset's type.")]
@@ -87,7 +88,8 @@ QUOTA = [
 ]
 
 
-def _parameters(**given: str | None) -> dict[str, str]:
+def given_parameters(**given: str | None) -> dict[str, str]:
+    """Leave out what is not given; `from_` stands for `from`."""
     return {name.rstrip("_"): value for name, value in given.items() if value is not None}
 
 
@@ -102,7 +104,7 @@ def _empty(answered: Answered) -> Response[None]:
 
 
 def _options(wait: str | None, key: str | None) -> WriteOptions:
-    return write_options(_parameters(wait=wait), key)
+    return write_options(given_parameters(wait=wait), key)
 
 
 @put(
@@ -186,7 +188,7 @@ async def put_series_set(
 
 @get(
     PATH + "/{asset:str}/{aspect:str}",
-    opt=require(SERIES_READ),
+    opt={**require(SERIES_READ), **FORMATS},
     responses={
         **_READING,
         200: ResponseSpec(list[dict[str, Any]], generate_examples=False, description="Records"),
@@ -209,11 +211,17 @@ async def get_series(
     latest_value: LatestValue = None,
     read_after: ReadAfter = None,
 ) -> Response[bytes]:
-    """Read records of (from, to], the newest record, or the newest values (MS-40 … MS-44)."""
-    parameters = _parameters(
+    """Read records of (from, to], the newest record, or the newest values (MS-40 … MS-44).
+
+    `Accept` chooses JSON, CSV, Arrow or Parquet, `Accept-Encoding` gzip or zstd.
+    """
+    wish = wish_of(request)
+    parameters = given_parameters(
         from_=from_, to=to, limit=limit, select=select, sort=sort, latestValue=latest_value
     )
-    return _response(await services.series.read(request.user, (asset, aspect), parameters, read_after))
+    place = (asset, aspect)
+    answered = await services.series.read(request.user, place, parameters, read_after, wish.format)
+    return await whole(wish, answered.body, answered.headers)
 
 
 @delete(
@@ -237,7 +245,7 @@ async def delete_series(
     idempotency_key: IdempotencyKey = None,
 ) -> Response[None]:
     """Delete the records of (from, to]; both are required (MS-50)."""
-    parameters = _parameters(from_=from_, to=to)
+    parameters = given_parameters(from_=from_, to=to)
     options = _options(wait, idempotency_key)
     return _empty(await services.series.delete(request.user, (asset, aspect), parameters, options))
 

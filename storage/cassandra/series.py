@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
-from schemas.ids import SeriesId
+from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from storage.cassandra.calls import Call
 from storage.cassandra.migrate import migrate
 from storage.cassandra.nodes import check_durability, pack_limits
 from storage.cassandra.session import Address, Session
-from storage.port import BlockRow, Delta, Head, SeriesStore, ShardRow, SliceId, Turn
+from storage.port import BlockRow, Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
+from storage.slices import WIDTH_MS, PlanVersion, SlicePlan
 from storage.statements import load
 
 STATEMENTS = load("storage.cassandra", "statements.cql")
@@ -52,7 +53,9 @@ class CassandraSeriesStore(SeriesStore):
 
     async def write_turn(self, turn: Turn) -> None:
         """Store slices, then deltas (those of a slice in order, slices beside one another), then cursors."""
-        slices = [Call("write_slice", [(*slice_id.series, slice_id.start_ms)]) for slice_id in turn.slices]
+        slices = [
+            Call("write_slice", [(*_key(slice_id), turn.widths.get(slice_id))]) for slice_id in turn.slices
+        ]
         cursors = [
             Call("write_cursor", [(shard, applied, applied)]) for shard, applied in turn.cursors.items()
         ]
@@ -66,9 +69,14 @@ class CassandraSeriesStore(SeriesStore):
         rows = await self.session.rows("read_cursor", shard)
         return int(rows[0][0]) if rows else 0
 
-    async def read_slices(self, series: SeriesId) -> list[int]:
-        """List the slice starts of a series in ascending order."""
-        return [start_ms for (start_ms,) in await self.session.rows("read_slices", *series)]
+    async def read_slices(self, series: SeriesId) -> dict[int, int]:
+        """List the slices of a series, start → width, starts ascending."""
+        rows = await self.session.rows("read_slices", *series)
+        return {start_ms: width_ms or WIDTH_MS for start_ms, width_ms in rows}
+
+    async def list_series(self) -> list[SeriesId]:
+        """List every series that has a slice, ascending."""
+        return sorted(_series(*row) for row in await self.session.rows("list_series"))
 
     async def read_head(self, slice_id: SliceId, *, serial: bool = False) -> Head:
         """Read a head; `serial` completes or voids every compare-and-set that is still on its way."""
@@ -134,6 +142,30 @@ class CassandraSeriesStore(SeriesStore):
         """Delete by one partition tombstone; it also shadows what is written later at or before `upto`."""
         await self.session.write("purge_deltas", upto, *_key(slice_id))
 
+    async def write_pin(self, pin: Pin) -> None:
+        """Store a pin; a repeat writes the same."""
+        await self.session.write("write_pin", *_key(pin.slice), pin.position, pin.until_ms, pin.body)
+
+    async def read_pins(self, slice_id: SliceId) -> list[Pin]:
+        """Read the pins of a slice, ascending by position."""
+        return [Pin(slice_id, *row) for row in await self.session.rows("read_pins", *_key(slice_id))]
+
+    async def drop_pin(self, slice_id: SliceId, position: int) -> None:
+        """Delete one pin; an unknown one is ignored."""
+        await self.session.write("drop_pin", *_key(slice_id), position)
+
+    async def write_plan(self, shard: int, series: SeriesId, version: PlanVersion) -> None:
+        """Store a version of a series' slice plan by a lightweight transaction; the first width stays."""
+        await self.session.swap("write_plan", shard, *series, version.from_ms, version.width_ms)
+
+    async def read_plans(self, shard: int) -> dict[SeriesId, SlicePlan]:
+        """Read the slice plans of a shard; `serial` ends each write that is still on its way."""
+        plans: dict[SeriesId, SlicePlan] = {}
+        for *ids, from_ms, width_ms in await self.session.rows("read_plans", shard, serial=True):
+            series = _series(*ids)
+            plans[series] = (*plans.get(series, ()), PlanVersion(from_ms, width_ms))
+        return plans
+
     async def read_shard(self, shard: int) -> ShardRow:
         """Read the promise of a shard, always serially: the caller is about to build on it."""
         rows = await self.session.rows("read_shard", shard, serial=True)
@@ -162,6 +194,10 @@ class CassandraSeriesStore(SeriesStore):
 def _key(slice_id: SliceId) -> tuple[str, str, str, int]:
     tenant, asset, aspect = slice_id.series
     return tenant, asset, aspect, slice_id.start_ms
+
+
+def _series(tenant: str, asset: str, aspect: str) -> SeriesId:
+    return SeriesId(TenantId(tenant), AssetId(asset), AspectId(aspect))
 
 
 def _waves(deltas: Sequence[Delta]) -> Iterator[list[Call]]:

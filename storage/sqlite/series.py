@@ -11,12 +11,13 @@ from typing import Any
 
 import apsw
 
-from schemas.ids import SeriesId
-from storage.port import BlockRow, Delta, Head, SeriesStore, ShardRow, SliceId, Turn
+from schemas.ids import AspectId, AssetId, SeriesId, TenantId
+from storage.port import BlockRow, Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
+from storage.slices import WIDTH_MS, PlanVersion, SlicePlan
 from storage.sqlite.connection import Database
 from storage.statements import read, texts
 
-SCHEMA = (read("storage.sqlite", "schema.sql"),)
+SCHEMA = (read("storage.sqlite", "schema.sql"), read("storage.sqlite", "schema_2.sql"))
 """Step n brings a file from version n to n + 1."""
 
 STATEMENTS = texts("storage.sqlite", "statements.sql")
@@ -45,8 +46,8 @@ class SqliteSeriesStore(SeriesStore):
 
     async def write_turn(self, turn: Turn) -> None:
         """Store slices, deltas and cursors in one transaction."""
-        listed = [_key(slice_id) for slice_id in turn.slices]
-        known = {_key(delta.slice) for delta in turn.deltas}.difference(listed)
+        listed = [(*_key(slice_id), turn.widths.get(slice_id)) for slice_id in turn.slices]
+        known = {_key(delta.slice) for delta in turn.deltas}.difference(map(_key, turn.slices))
         deltas = [(*_key(delta.slice), delta.last, delta.first, delta.body) for delta in turn.deltas]
         cursors = list(turn.cursors.items())
 
@@ -65,13 +66,32 @@ class SqliteSeriesStore(SeriesStore):
         )
         return applied
 
-    async def read_slices(self, series: SeriesId) -> list[int]:
-        """List the slice starts of a series in ascending order."""
+    async def read_slices(self, series: SeriesId) -> dict[int, int]:
+        """List the slices of a series, start → width, starts ascending."""
 
-        def job(connection: apsw.Connection) -> list[int]:
-            return [start_ms for (start_ms,) in connection.execute(STATEMENTS["read_slices"], series)]
+        def job(connection: apsw.Connection) -> dict[int, int]:
+            rows: Iterable[Row] = connection.execute(STATEMENTS["read_slices"], series)
+            return {start_ms: width_ms or WIDTH_MS for start_ms, width_ms in rows}
 
         return await self.database.read(job)
+
+    async def list_series(self) -> list[SeriesId]:
+        """List every series that has a slice, in steps along the key, in as many short transactions."""
+        found: list[SeriesId] = []
+
+        def job(connection: apsw.Connection) -> bool:
+            for _ in range(READ_ROWS):
+                behind = (*found[-1], POSITION_MAX) if found else ("", "", "", -POSITION_MAX)
+                row: Row | None = connection.execute(STATEMENTS["next_series"], behind).fetchone()
+                if row is None:
+                    return False
+                tenant, asset, aspect = row
+                found.append(SeriesId(TenantId(tenant), AssetId(asset), AspectId(aspect)))
+            return True
+
+        while await self.database.read(job):
+            pass
+        return found
 
     async def read_head(self, slice_id: SliceId, *, serial: bool = False) -> Head:
         """Read a head; `serial` waits for the write lock, behind which no older swap can follow."""
@@ -161,6 +181,45 @@ class SqliteSeriesStore(SeriesStore):
     async def purge_deltas(self, slice_id: SliceId, upto: int) -> None:
         """Delete the deltas with last ≤ upto."""
         await self._run_each("purge_deltas", [(*_key(slice_id), upto)])
+
+    async def write_pin(self, pin: Pin) -> None:
+        """Store a pin; a repeat changes nothing."""
+        key = _key(pin.slice)
+
+        def job(connection: apsw.Connection) -> None:
+            connection.execute(STATEMENTS["know_slice"], key)
+            connection.execute(STATEMENTS["write_pin"], (*key, pin.position, pin.until_ms, pin.body))
+
+        await self.database.write(job)
+
+    async def read_pins(self, slice_id: SliceId) -> list[Pin]:
+        """Read the pins of a slice, ascending by position."""
+
+        def job(connection: apsw.Connection) -> list[Pin]:
+            rows: Iterable[Row] = connection.execute(STATEMENTS["read_pins"], _key(slice_id))
+            return [Pin(slice_id, *row) for row in rows]
+
+        return await self.database.read(job)
+
+    async def drop_pin(self, slice_id: SliceId, position: int) -> None:
+        """Delete one pin; an unknown one is ignored."""
+        await self._run_each("drop_pin", [(*_key(slice_id), position)])
+
+    async def write_plan(self, shard: int, series: SeriesId, version: PlanVersion) -> None:
+        """Store a version of a series' slice plan; the first width stays."""
+        await self._run_each("write_plan", [(shard, *series, version.from_ms, version.width_ms)])
+
+    async def read_plans(self, shard: int) -> dict[SeriesId, SlicePlan]:
+        """Read the slice plans of a shard."""
+
+        def job(connection: apsw.Connection) -> list[Row]:
+            return list(connection.execute(STATEMENTS["read_plans"], (shard,)))
+
+        plans: dict[SeriesId, SlicePlan] = {}
+        for tenant, asset, aspect, from_ms, width_ms in await self.database.read(job):
+            series = SeriesId(TenantId(tenant), AssetId(asset), AspectId(aspect))
+            plans[series] = (*plans.get(series, ()), PlanVersion(from_ms, width_ms))
+        return plans
 
     async def read_shard(self, shard: int) -> ShardRow:
         """Read the promise of a shard; version 0 where there is none."""

@@ -1,4 +1,5 @@
--- What the series adapter asks of SQLite. Tenant, asset, aspect and start of a slice are always ?1 to ?4.
+-- What the series adapter asks of SQLite. Tenant, asset, aspect and start of a slice are ?1 to ?4 wherever a
+-- statement names a slice.
 
 -- know_slice --
 -- Give a slice its number without listing it.
@@ -6,12 +7,19 @@ INSERT INTO slices (tenant, asset, aspect, start_ms) VALUES (?1, ?2, ?3, ?4) ON 
 
 -- list_slice --
 -- List a slice; a repeat changes nothing.
-INSERT INTO slices (tenant, asset, aspect, start_ms, listed) VALUES (?1, ?2, ?3, ?4, 1)
-ON CONFLICT (tenant, asset, aspect, start_ms) DO UPDATE SET listed = 1 WHERE listed = 0
+INSERT INTO slices (tenant, asset, aspect, start_ms, listed, width_ms) VALUES (?1, ?2, ?3, ?4, 1, ?5)
+ON CONFLICT (tenant, asset, aspect, start_ms) DO UPDATE SET listed = 1, width_ms = ?5 WHERE listed = 0
 
 -- read_slices --
 -- List the slices of a series, oldest first.
-SELECT start_ms FROM slices WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND listed = 1 ORDER BY start_ms
+SELECT start_ms, width_ms FROM slices
+WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND listed = 1 ORDER BY start_ms
+
+-- next_series --
+-- Find the first series behind a slice, by the key: a step of the walk over all of them.
+SELECT tenant, asset, aspect FROM slices
+WHERE (tenant, asset, aspect, start_ms) > (?1, ?2, ?3, ?4) AND listed = 1
+ORDER BY tenant, asset, aspect, start_ms LIMIT 1
 
 -- write_delta --
 -- Store a delta; a repeat changes nothing.
@@ -77,6 +85,32 @@ ON CONFLICT (shard) DO UPDATE SET applied = excluded.applied WHERE excluded.appl
 -- read_cursor --
 -- Read the applied position of a shard.
 SELECT applied FROM cursors WHERE shard = ?1
+
+-- write_pin --
+-- Keep a head; a repeat changes nothing.
+INSERT INTO pins (slice, position, until_ms, body)
+SELECT id, ?5, ?6, ?7 FROM slices WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND start_ms = ?4
+ON CONFLICT DO NOTHING
+
+-- read_pins --
+-- Read the pins of a slice, oldest first.
+SELECT p.position, p.until_ms, p.body FROM slices AS s JOIN pins AS p ON p.slice = s.id
+WHERE s.tenant = ?1 AND s.asset = ?2 AND s.aspect = ?3 AND s.start_ms = ?4 ORDER BY p.position
+
+-- drop_pin --
+-- Delete one pin.
+DELETE FROM pins WHERE position = ?5 AND slice =
+(SELECT id FROM slices WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND start_ms = ?4)
+
+-- write_plan --
+-- Store a version of a slice plan; the first width stays.
+INSERT INTO plans (shard, tenant, asset, aspect, from_ms, width_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+ON CONFLICT DO NOTHING
+
+-- read_plans --
+-- Read the slice plans of a shard, the versions of each in order.
+SELECT tenant, asset, aspect, from_ms, width_ms FROM plans WHERE shard = ?1
+ORDER BY tenant, asset, aspect, from_ms
 
 -- read_shard --
 -- Read what is promised of a shard.

@@ -11,6 +11,7 @@ The suite never asks which adapter it runs on.
 
 from storage.testing.deltas import DeltaContract, PurgeContract
 from storage.testing.failures import FailureContract, TenantContract
+from storage.testing.plans import PinContract, PlanContract
 from storage.testing.rows import SeriesBackDoor
 from storage.testing.swaps import BlockContract, SwapContract
 
@@ -18,6 +19,13 @@ __all__ = ["SeriesBackDoor", "SeriesStoreContract"]
 
 
 class SeriesStoreContract(
-    DeltaContract, PurgeContract, SwapContract, BlockContract, TenantContract, FailureContract
+    DeltaContract,
+    PurgeContract,
+    SwapContract,
+    BlockContract,
+    PlanContract,
+    PinContract,
+    TenantContract,
+    FailureContract,
 ):
     """Every promise of `SeriesStore`."""

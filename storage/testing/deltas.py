@@ -9,6 +9,7 @@ import pytest
 
 from schemas.ids import AspectId, AssetId
 from storage.port import BlockRow, Head, SeriesStore, ShardRow, SliceId, Turn
+from storage.slices import WIDTH_MS
 from storage.testing.rows import (
     EVERY_BYTE,
     ODD_IDS,
@@ -30,7 +31,7 @@ class DeltaContract:
         slice_id, shard = a_slice(), a_shard()
 
         assert await store.read_cursor(shard) == 0
-        assert await store.read_slices(slice_id.series) == []
+        assert await store.read_slices(slice_id.series) == {}
         assert await store.read_deltas(slice_id, 0) == []
         assert await store.read_head(slice_id) == Head(0, b"")
         assert await store.read_head(slice_id, serial=True) == Head(0, b"")
@@ -52,7 +53,7 @@ class DeltaContract:
         assert [deltas[1]] == back_door.deltas(second)
         assert back_door.cursor(shard) == 9
         assert await store.read_cursor(shard) == 9
-        assert await store.read_slices(first.series) == [0]
+        assert await store.read_slices(first.series) == {0: WIDTH_MS}
 
     async def test_an_empty_turn_is_harmless(self, store: SeriesStore) -> None:
         """A turn without anything in it writes nothing and raises nothing."""
@@ -92,7 +93,7 @@ class DeltaContract:
 
         assert list(turn.deltas) == await store.read_deltas(slice_id, 0)
         assert len(back_door.deltas(slice_id)) == 2
-        assert await store.read_slices(slice_id.series) == [0]
+        assert await store.read_slices(slice_id.series) == {0: WIDTH_MS}
         assert await store.read_cursor(shard) == 6
 
     async def test_a_cursor_never_moves_back(self, store: SeriesStore) -> None:
@@ -113,7 +114,7 @@ class DeltaContract:
         await store.write_turn(Turn([SliceId(series, start) for start in starts]))
         await store.write_turn(Turn([SliceId(series, 0)]))
 
-        assert sorted(starts) == await store.read_slices(series)
+        assert sorted(starts) == list(await store.read_slices(series))
 
     async def test_only_a_turn_lists_a_slice(self, store: SeriesStore) -> None:
         """Deltas, heads and blocks of an unlisted slice are kept and read; listing is the turn's word."""
@@ -122,12 +123,12 @@ class DeltaContract:
         await store.swap_head(slice_id, 0, Head(1, b"head"))
         await store.write_blocks([a_block(slice_id, 1, 1)])
 
-        assert await store.read_slices(slice_id.series) == []
+        assert await store.read_slices(slice_id.series) == {}
         assert len(await store.read_deltas(slice_id, 0)) == 1
 
         await store.write_turn(Turn((slice_id,)))
 
-        assert await store.read_slices(slice_id.series) == [0]
+        assert await store.read_slices(slice_id.series) == {0: WIDTH_MS}
 
     async def test_thousands_of_deltas_in_a_slice_are_all_read(self, store: SeriesStore) -> None:
         """However many pages a slice takes, none is left out, doubled or out of order."""
@@ -178,8 +179,8 @@ class DeltaContract:
         await store.swap_head(slice_id, 0, Head(1, EVERY_BYTE))
 
         assert await store.read_deltas(slice_id, 0) == [a_delta(slice_id, 1, body=b""), delta]
-        assert await store.read_slices(series) == [-1]
-        assert await store.read_slices(plain) == []
+        assert await store.read_slices(series) == {-1: WIDTH_MS}
+        assert await store.read_slices(plain) == {}
         assert await store.read_head(slice_id) == Head(1, EVERY_BYTE)
         key = (row.block_id, row.variable)
         assert await store.read_blocks(slice_id, row.part, [key[1]], [key[0]]) == {key: EVERY_BYTE}

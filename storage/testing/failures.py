@@ -10,7 +10,8 @@ import pytest
 
 from schemas.errors import OutcomeUnknown, StoreUnavailable
 from schemas.ids import TenantId
-from storage.port import Delta, Head, SeriesStore, ShardRow, SliceId, Turn
+from storage.port import Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
+from storage.slices import DAY_MS, PlanVersion
 from storage.testing.rows import a_block, a_delta, a_series, a_shard, a_slice
 
 STORM_SEED = 20
@@ -19,6 +20,7 @@ EVERY_METHOD: dict[str, Callable[[SeriesStore], Awaitable[object]]] = {
     "write_turn": lambda store: store.write_turn(Turn((a_slice(),), (a_delta(a_slice(), 1),), {1: 1})),
     "read_cursor": lambda store: store.read_cursor(1),
     "read_slices": lambda store: store.read_slices(a_series()),
+    "list_series": lambda store: store.list_series(),
     "read_head": lambda store: store.read_head(a_slice()),
     "read_deltas": lambda store: store.read_deltas(a_slice(), 0),
     "swap_head": lambda store: store.swap_head(a_slice(), 0, Head(1, b"")),
@@ -27,6 +29,11 @@ EVERY_METHOD: dict[str, Callable[[SeriesStore], Awaitable[object]]] = {
     "list_blocks": lambda store: store.list_blocks(a_slice(), 0),
     "drop_blocks": lambda store: store.drop_blocks(a_slice(), 0, [bytes(16)]),
     "purge_deltas": lambda store: store.purge_deltas(a_slice(), 1),
+    "write_pin": lambda store: store.write_pin(Pin(a_slice(), 1, 1, b"")),
+    "read_pins": lambda store: store.read_pins(a_slice()),
+    "drop_pin": lambda store: store.drop_pin(a_slice(), 1),
+    "write_plan": lambda store: store.write_plan(1, a_series(), PlanVersion(0, DAY_MS)),
+    "read_plans": lambda store: store.read_plans(1),
     "read_shard": lambda store: store.read_shard(1),
     "swap_shard": lambda store: store.swap_shard(a_shard(), 0, ShardRow(1, 1, 1)),
     "write_survived": lambda store: store.write_survived(1, 1, 1),
@@ -46,7 +53,7 @@ class TenantContract:
         await store.swap_head(mine, 0, Head(1, b"mine"))
         await store.write_blocks([a_block(mine, 1, 1)])
 
-        assert await store.read_slices(theirs.series) == []
+        assert await store.read_slices(theirs.series) == {}
         assert await store.read_deltas(theirs, 0) == []
         assert await store.read_head(theirs) == Head(0, b"")
         assert await store.list_blocks(theirs, 0) == {}
@@ -100,7 +107,7 @@ class FailureContract:
             await EVERY_METHOD[method](broken)
 
         assert caught.value.__cause__ is not None
-        if "swap" not in method and method != "write_survived":
+        if "swap" not in method and method not in {"write_survived", "write_plan"}:
             assert caught.type is StoreUnavailable
 
     async def test_a_closed_store_refuses_everything(self, broken: SeriesStore) -> None:

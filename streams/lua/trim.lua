@@ -1,9 +1,14 @@
 #!lua flags=allow-oom
 -- Remove one piece of the entries up to a position, never above `applied`, and note how far (design 4).
--- KEYS  1 stream  2 applied  3 trimmed
+-- KEYS  1 stream  2 marks  3 trimmed
 -- ARGV  1 upto  2 entries a piece
 -- Gives 1 when more may be left, 0 when done.
-local upto = math.min(tonumber(ARGV[1]), tonumber(redis.call('GET', KEYS[2]) or 0))
+local proof = redis.call('HGET', KEYS[2], 'proof')
+if not proof then
+  return 0
+end
+local _, _, _, applied = struct.unpack('<dddd', proof)
+local upto = math.min(tonumber(ARGV[1]), applied)
 local highest = redis.call('XREVRANGE', KEYS[1], string.format('%.0f', upto), '-', 'COUNT', 1)[1]
 if not highest then
   return 0

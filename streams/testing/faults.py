@@ -25,6 +25,7 @@ CALLS: dict[str, Call] = {
     "report_applied": lambda stream: stream.report_applied(SHARD, Applied(1)),
     "trim": lambda stream: stream.trim(SHARD, 1),
     "read_state": lambda stream: stream.read_state(SHARD),
+    "read_trimmed": lambda stream: stream.read_trimmed([SHARD]),
     "prove": lambda stream: stream.prove(SHARD, "", last=0, limit=1, incarnation=1, applied=0),
     "renew_limit": lambda stream: stream.renew_limit(SHARD, 1),
     "acquire_lease": lambda stream: stream.acquire_lease(SHARD, "one", 10),

@@ -192,6 +192,8 @@ class MarkContract:
         await stream.trim(SHARD, third)
         assert [third] == await door.positions(SHARD)
         assert second == (await stream.read_state(SHARD)).trimmed
+        assert {SHARD: second, OTHER_SHARD: 0} == await stream.read_trimmed([SHARD, OTHER_SHARD])
+        assert {} == await stream.read_trimmed([])
 
     async def test_trim_takes_many_pieces(self, stream: RecordStream, door: BackDoor) -> None:
         """A long backlog goes piece by piece and leaves exactly what was not asked for."""

@@ -3,13 +3,14 @@
 Only admission is refused when the server's memory is full; all that a writer needs in order to make
 room again is a script with `allow-oom`.
 
-All keys of a shard carry its number as hash tag, written literally (`last:{7}`), so that a server with
+All keys of a shard carry its number as hash tag, written literally (`marks:{7}`), so that a server with
 slots keeps them together.
 """
 
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -40,7 +41,6 @@ class Script:
 ADMIT = Script.named("admit")
 REPORT_APPLIED = Script.named("report_applied")
 READ_TAIL = Script.named("read_tail")
-READ_ON = Script.named("read_on")
 READ_STATE = Script.named("read_state")
 TRIM = Script.named("trim")
 PROVE = Script.named("prove")
@@ -57,7 +57,6 @@ ALL = (
     ADMIT,
     REPORT_APPLIED,
     READ_TAIL,
-    READ_ON,
     READ_STATE,
     TRIM,
     PROVE,
@@ -72,6 +71,9 @@ ALL = (
 )
 
 
+ENTRY_MARKS = struct.Struct("<dd")
+"""Stands before the body of an entry: the series' previous position, and the bytes admitted up to its end."""
+
 WRITERS = "writers"
 """Sorted set: writer → end of its time, in ms of the server's clock."""
 
@@ -84,22 +86,18 @@ class ShardKeys:
     """Where the server keeps what of one shard."""
 
     stream: str
-    """The entries: id `<position>-0`, fields p (previous), t (bytes admitted up to here), b (body)."""
-    proved: str
-    limit: str
-    last: str
-    """The only counter of positions."""
-    incarnation: str
-    applied: str
+    """The entries: id `<position>-0`, one pair: marks of the entry (`ENTRY_MARKS`) → body."""
+    marks: str
+    """Hash of all that an admission reads and writes, so that one command does each.
+
+    proof → limit, incarnation, done (bytes that are in the store), applied and blind (`applied` as it was
+    before it was taken back: chains from below are not known), each a double, then the run id for which the
+    shard was proved; last → the only counter of positions, and the bytes ever admitted (what of these is not
+    done is the backlog), two doubles; series → newest position, of those above `applied`: the tail.
+    """
     trimmed: str
-    blind: str
-    """`applied` as it was before it was taken back: chains from below are not known."""
-    bytes: str
-    """Bytes ever admitted; what of them is not in `done` is the backlog."""
-    done: str
-    tail: str
-    """Sorted set: series → newest position, of those above `applied`."""
     latest: str
+    """Hash: series → latest cache."""
     dead: str
     """Hash: position → head of a dead letter."""
     dead_bodies: str
@@ -108,18 +106,9 @@ class ShardKeys:
     lease: str
 
     @property
-    def admit(self) -> tuple[str, ...]:
-        """The keys of `admit.lua`."""
-        return (
-            self.stream,
-            self.proved,
-            self.limit,
-            self.last,
-            self.incarnation,
-            self.bytes,
-            self.done,
-            self.tail,
-        )
+    def admission(self) -> tuple[str, ...]:
+        """The keys of `admit.lua` for a request without an idempotency key and without a rate."""
+        return self.stream, self.marks
 
     @property
     def letters(self) -> tuple[str, str, str]:

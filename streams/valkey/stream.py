@@ -7,7 +7,8 @@ failed over or was restored can never be taken for the one that was proved (desi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -33,13 +34,19 @@ from streams.port import (
 from streams.valkey import scripts
 from streams.valkey.connection import Address, Connection, Link, Reply, pack
 from streams.valkey.lanes import LANES, Lanes
-from streams.valkey.scripts import bucket_key, idempotency_keys, keys_of
+from streams.valkey.scripts import ENTRY_MARKS, bucket_key, idempotency_keys, keys_of
 
 TIMEOUT_S = 5.0
 """A server that is silent for so long is taken for gone; a fsync that hangs that long is an outage too."""
 
 READ_ENTRIES_MAX = 1_000
-"""Of one shard in one script: about 10 ms during which the server does nothing else."""
+"""Of one shard in one read."""
+
+FIRST_PAGE_ENTRIES = 8
+"""What is asked for before anything is known of the size of entries: 8 MiB at the most."""
+
+PAGE_ENTRIES_MAX = 256
+"""In one command, during which the server does nothing else."""
 
 TRIM_PIECE_ENTRIES = 2_000
 """Removed in one script, for the same reason."""
@@ -85,7 +92,7 @@ class ValkeyRecordStream(RecordStream):
         return [_answer(reply) for reply in replies]
 
     def _admit(self, admission: Admission, run_id: str) -> bytes:
-        keys = keys_of(admission.shard).admit
+        keys = keys_of(admission.shard).admission
         series, backlog = admission.series.text, self._caps.backlog_bytes_max
         arguments: tuple[str | bytes | int, ...] = (run_id, series, backlog)
         arguments += (1, admission.body) if not admission.more else (len(admission.bodies), *admission.bodies)
@@ -109,14 +116,21 @@ class ValkeyRecordStream(RecordStream):
         return await self._read_on(after, bytes_max)
 
     async def _read_on(self, after: Mapping[int, int], bytes_max: int) -> dict[int, list[Entry]]:
-        replies = await self._ask(
-            *(
-                scripts.READ_ON.call((keys_of(shard).stream,), position, bytes_max, READ_ENTRIES_MAX)
-                for shard, position in after.items()
-            )
-        )
-        pages = zip(after, replies, strict=True)
-        return {shard: [_entry(raw) for raw in _rows(page)] for shard, page in pages if page}
+        """Read page by page, all shards at once; plain commands, for a script would copy each body twice."""
+        found: dict[int, list[Entry]] = {shard: [] for shard in after}
+        counts = dict.fromkeys(after, FIRST_PAGE_ENTRIES)
+        while counts:
+            commands = []
+            for shard, count in counts.items():
+                seen = found[shard][-1].position if found[shard] else after[shard]
+                commands.append(pack("XRANGE", keys_of(shard).stream, seen + 1, "+", "COUNT", count))
+            pages = zip(list(counts.items()), await self._ask(*commands), strict=True)
+            counts = {}
+            for (shard, count), page in pages:
+                found[shard] += [_entry(raw) for raw in _rows(page)]
+                if len(_rows(page)) == count and (more := _next_page(found[shard], bytes_max)):
+                    counts[shard] = more
+        return {shard: entries for shard, entries in found.items() if entries}
 
     async def _watch(self, after: Mapping[int, int], wait_ms: int) -> None:
         """Block on a connection of its own until something comes after one of these positions."""
@@ -145,7 +159,7 @@ class ValkeyRecordStream(RecordStream):
     async def read_tail(self, shard: int, series: SeriesId) -> Tail:
         """Fetch applied, the latest cache and the chain of a series in one atomic call."""
         keys = keys_of(shard)
-        names = (keys.stream, keys.proved, keys.applied, keys.blind, keys.tail, keys.latest)
+        names = (keys.stream, keys.marks, keys.latest)
         connection = await self._connected()
         caps = (self._caps.chain_entries_max, self._caps.chain_bytes_max)
         command = scripts.READ_TAIL.call(names, connection.run_id, series.text, *caps)
@@ -161,55 +175,41 @@ class ValkeyRecordStream(RecordStream):
     async def trim(self, shard: int, upto: int) -> None:
         """Remove entries with position ≤ upto (never above `applied`), piece by piece."""
         keys = keys_of(shard)
-        command = scripts.TRIM.call((keys.stream, keys.applied, keys.trimmed), upto, TRIM_PIECE_ENTRIES)
+        command = scripts.TRIM.call((keys.stream, keys.marks, keys.trimmed), upto, TRIM_PIECE_ENTRIES)
         while await self._ask(command) == [1]:
             pass
 
     async def read_state(self, shard: int) -> ShardState:
         """Read the marks of a shard, and which server process this is."""
         keys = keys_of(shard)
-        names = (
-            keys.stream,
-            keys.proved,
-            keys.limit,
-            keys.last,
-            keys.incarnation,
-            keys.applied,
-            keys.trimmed,
-            keys.bytes,
-            keys.done,
-        )
+        names = (keys.stream, keys.marks, keys.trimmed)
         connection = await self._connected()
-        [reply] = cast("list[list[Reply]]", await connection.ask([scripts.READ_STATE.call(names)]))
-        time_us, last_found = cast("list[int]", reply[:2])
-        proved, limit, incarnation, applied, trimmed, admitted, done = cast("list[bytes | None]", reply[2:])
+        [reply] = await connection.ask([scripts.READ_STATE.call(names)])
+        time_us, last_found, trimmed, admitted, *proof = cast("list[int]", reply)
+        proved, limit, incarnation, done, applied = _proof(proof) if proof else (None, None, None, 0, 0)
         return ShardState(
             run_id=connection.run_id,
             time_us=time_us,
             last_found=last_found,
-            applied=int(applied or 0),
-            trimmed=int(trimmed or 0),
-            limit=None if limit is None else int(limit),
-            proved=None if proved is None else proved.decode(),
-            incarnation=None if incarnation is None else int(incarnation),
-            backlog_bytes=int(admitted or 0) - int(done or 0),
+            applied=applied,
+            trimmed=trimmed,
+            limit=limit,
+            proved=proved,
+            incarnation=incarnation,
+            backlog_bytes=admitted - done,
         )
+
+    async def read_trimmed(self, shards: Collection[int]) -> dict[int, int]:
+        """Tell up to which position each of these shards was trimmed."""
+        marks = await self._ask(*(pack("GET", keys_of(shard).trimmed) for shard in shards))
+        return {shard: int(cast("bytes", mark) or 0) for shard, mark in zip(shards, marks, strict=True)}
 
     async def prove(
         self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int
     ) -> bool:
         """Open the shard for admission on this server process; False if it is not ours to open."""
         keys = keys_of(shard)
-        names = (
-            keys.stream,
-            keys.proved,
-            keys.limit,
-            keys.last,
-            keys.incarnation,
-            keys.applied,
-            keys.blind,
-            keys.latest,
-        )
+        names = (keys.stream, keys.marks, keys.latest)
         connection = await self._connected()
         if connection.run_id != run_id:
             return False
@@ -222,7 +222,7 @@ class ValkeyRecordStream(RecordStream):
         """Raise the limit of a proved shard."""
         keys = keys_of(shard)
         connection = await self._connected()
-        command = scripts.RENEW_LIMIT.call((keys.proved, keys.limit), connection.run_id, limit)
+        command = scripts.RENEW_LIMIT.call((keys.marks,), connection.run_id, limit)
         return await connection.ask([command]) == [1]
 
     async def acquire_lease(self, shard: int, owner: str, ttl_ms: int) -> bool:
@@ -340,6 +340,12 @@ def _answer(reply: Reply) -> Admitted | Refusal | Throttled:
     return Admitted(incarnation, position, repeated == 1, entries, debt_us)
 
 
+def _proof(words: Sequence[Reply]) -> tuple[str, int, int, int, int]:
+    proved, *numbers = words
+    limit, incarnation, done, applied = cast("list[int]", numbers)
+    return cast("bytes", proved).decode(), limit, incarnation, done, applied
+
+
 def _rows(page: Reply) -> list[list[Reply]]:
     return cast("list[list[Reply]]", page)
 
@@ -347,15 +353,26 @@ def _rows(page: Reply) -> list[list[Reply]]:
 def _entry(raw: list[Reply]) -> Entry:
     """Read an entry as XRANGE gives it; a foreign one has no body and fails later by its own fault."""
     position = int(cast("bytes", raw[0]).partition(b"-")[0])
-    words = iter(cast("list[bytes]", raw[1]))
-    fields = dict(zip(words, words, strict=True))
-    previous = fields.get(b"p", b"0")
-    return Entry(position, int(previous) if previous.isdigit() else 0, fields.get(b"b", b""))
+    marks, body, *more = cast("list[bytes]", raw[1])
+    if more or len(marks) != ENTRY_MARKS.size:
+        return Entry(position, 0, b"")
+    previous, _ = ENTRY_MARKS.unpack(marks)
+    return Entry(position, int(previous) if 0 < previous < position else 0, body)
+
+
+def _next_page(found: Sequence[Entry], bytes_max: int) -> int:
+    """Tell how many more entries of the size seen so far may come; 0 when it is enough.
+
+    A large reply holds up the server, so its size follows from what was read (design 3.6).
+    """
+    size = max(sum(len(entry.body) for entry in found), 1)
+    room = math.ceil((bytes_max - size) * len(found) / size)
+    return max(0, min(room, PAGE_ENTRIES_MAX, READ_ENTRIES_MAX - len(found)))
 
 
 def _report(shard: int, applied: Applied, run_id: str) -> bytes:
     keys = keys_of(shard)
-    names = (keys.stream, keys.proved, keys.applied, keys.bytes, keys.done, keys.tail, keys.latest)
+    names = (keys.stream, keys.marks, keys.latest)
     dropped = [series.text for series, content in applied.latest.items() if content is None]
     kept = (
         word

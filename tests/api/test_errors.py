@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-import httpx
 import pytest
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -254,12 +253,14 @@ async def test_media_types(service, media, status):
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "zstd", "identity, gzip"])
-async def test_compressed_bodies_are_not_guessed_at(service, encoding):
-    """Bytes that are said to be compressed are refused, not parsed as JSON (S9)."""
+@pytest.mark.parametrize(
+    ("encoding", "status"), [("gzip", 400), ("br", 415), ("zstd", 400), ("identity, gzip", 415)]
+)
+async def test_compressed_bodies_are_not_guessed_at(service, encoding, status):
+    """Bytes that are said to be compressed are decompressed or refused, never parsed as they are (S9)."""
     headers = {**service.acme, "content-encoding": encoding}
 
-    assert (await service.http.put(TYPES, content=json.dumps(BODY), headers=headers)).status_code == 415
+    assert (await service.http.put(TYPES, content=json.dumps(BODY), headers=headers)).status_code == status
 
 
 async def test_unknown_parameters(odd):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 
 import httpx
 import pytest
+import zstandard
 
 from tests.api.masts import MAST, PATH, at
 from tests.api.served import served_site
@@ -40,7 +42,13 @@ CASES = {
     "JSON with a charset": case(content_type=b"application/json; charset=utf-8"),
     "an empty media type": case(content_type=b""),
     "text": case(content_type=b"text/plain"),
-    "a compressed body": case(content_encoding=b"gzip"),
+    "a body that is not gzip": case(content_encoding=b"gzip"),
+    "a compressed body": case(body=gzip.compress(GOOD, mtime=0), content_encoding=b"GZIP"),
+    "a compressed body cut off": case(body=gzip.compress(GOOD, mtime=0)[:-9], content_encoding=b"gzip"),
+    "a bomb": case(body=gzip.compress(b" " * 4 * MB, mtime=0), content_encoding=b"gzip"),
+    "zstd": case(body=zstandard.compress(GOOD), content_encoding=b"zstd"),
+    "an unknown coding": case(content_encoding=b"br"),
+    "two codings": case(body=gzip.compress(GOOD, mtime=0), content_encoding=b"gzip, zstd"),
     "an identity coding": case(content_encoding=b"Identity"),
     "no token": case(token=None),
     "a bad token": case(token="bad"),

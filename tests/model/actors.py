@@ -197,6 +197,27 @@ class Importer:
         return True
 
 
+class Undoer:
+    """Keeps the head of the moment, so that what comes after it can be undone; lets all of them go."""
+
+    def __init__(self, simulator: Simulator, name: str) -> None:
+        """Begin with nothing kept."""
+        self.store = simulator.store
+
+    def pin(self, step: Step) -> bool:
+        """Keep the head; one that lacks older entries is no good."""
+        head = self.store.head
+        if any(first <= head.sealed < last for last, first in self.store.deltas):
+            return False
+        self.store.pins.append((head, base_of(head, self.store.blocks)))
+        return True
+
+    def release(self, step: Step) -> bool:
+        """Drop every pin: its time is over."""
+        kept, self.store.pins = self.store.pins, []
+        return bool(kept)
+
+
 class Purger:
     """Lists blocks, looks who names them (jobs, then deltas, then head), deletes what nobody names."""
 
@@ -249,6 +270,8 @@ class Purger:
         store = self.simulator.store
         counted = self.ORDER[1:] if self.simulator.rules.attach_in_purge else ("head",)
         named = frozenset().union(*(self.looked[what] for what in counted))
+        if self.simulator.rules.pin_in_purge:
+            named = named.union(*(pinned.blocks.values() for pinned, _ in store.pins))
         listed, self.looked = self.looked["blocks"], {}
         for key in [key for key in store.deltas if key[0] <= self.task.sealed]:
             del store.deltas[key]

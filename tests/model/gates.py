@@ -19,7 +19,7 @@ from schemas.errors import OutcomeUnknown
 from schemas.ids import SeriesId
 from storage.deltas import decode_delta
 from storage.heads import decode_head, encode_head
-from storage.port import Delta, Head, SliceId, Turn
+from storage.port import Delta, Head, Pin, SliceId, Turn
 from streams.entries import decode_entry
 from streams.port import Applied, Entry
 from tests.model.oracle import Violation
@@ -208,6 +208,10 @@ class GatedStore:
         if lane is not None and "purge" in lane.gates and not self.wrong.rules.attach_in_purge:
             return [delta for delta in deltas if not isinstance(decode_delta(delta.body), Attach)]
         return deltas
+
+    async def read_pins(self, slice_id: SliceId) -> list[Pin]:
+        """Read pins."""
+        return await self.inner.read_pins(slice_id) if self.wrong.rules.pin_in_purge else []
 
     async def read_blocks(self, *arguments: Any) -> Any:
         """Read blocks."""

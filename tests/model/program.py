@@ -19,6 +19,7 @@
     R tail · R head         a reader fetches the unapplied tail (optional) · then the head
     R page 2 · R answer     it reads two deltas · it reads the rest and answers
     L latest                a reader asks for the newest value of each variable
+    U pin · U release       the head of the moment is kept for an undo · all that were kept may go
     P blocks · P jobs · P deltas · P head   the purger lists blocks · and looks who names them
     P drop                  it deletes the deltas ≤ W and the blocks that nobody named
     store deliver           the oldest lost swap reaches the store now

@@ -20,7 +20,7 @@ from schemas.changes import Attach, Change, Clear, Upsert
 from schemas.columns import Column, Columns
 from schemas.errors import Conflict, Unavailable
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
-from storage import blocks, sealing
+from storage import blocks, purging, sealing
 from storage.heads import BlockRef, encode_refs
 from storage.port import SeriesStore, SliceId
 from storage.reader import EVERYTHING, Placed, read_series
@@ -29,9 +29,10 @@ from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
 from streams.port import Admission, Admitted, Applied
 from tests.model.gates import HEADS_MAX, GatedStore, GatedStream, Lane, Wrong
+from tests.model.kept import Kept
 from tests.model.oracle import Judge, Latest, State, Violation
 from tests.model.program import TIMES, VARIABLES, Entry, Step, cells_of, entry_of
-from tests.model.rules import DESIGN, Rules
+from tests.model.rules import DESIGN, NAMES, Rules
 from tests.model.simulator import READS
 from workers import latest as writer_latest
 from workers import takeover
@@ -44,13 +45,7 @@ SHARD = 0
 WRITE_STEPS = {"write": "write", "advance": "advance", "report": "report"}
 _numbers = itertools.count(1)
 
-SWITCHES = frozenset(
-    {
-        "key", "cursor", "cut", "order", "w_before_reading", "w_filter", "grace", "compare_and_set",
-        "cursor_maximum", "delayed_compare_and_set", "attach_in_purge", "latest_removal", "tail_order",
-        "takeover_drops_caches", "late_report_ignored",
-    }
-)  # fmt: skip
+SWITCHES = frozenset(NAMES) - {"names_in_order", "job_until_applied", "trim_restarts"}
 """Rules that can be switched off here."""
 
 
@@ -112,6 +107,7 @@ class RealEngine:
         self.purging = Lane("head", "page", "purge")
         self.orphans: list[tuple[float, sealing.Sealed]] = []
         self.jobs: dict[str, Staging] = {}
+        self.kept = Kept(store, self.slices)
         self.patches = ExitStack()
         self._ids = itertools.count(number * 1_000_000)
 
@@ -144,6 +140,7 @@ class RealEngine:
         if done and step.action not in READS:
             self.judge.check_state("the slice", await self._view(), await self._applied())
             await self._check_latest("anybody")
+            await self.kept.check()
         return done
 
     async def settled(self) -> None:
@@ -184,6 +181,8 @@ class RealEngine:
             return bool(self.wrong.lost) and [await self.store.deliver(*self.wrong.lost.pop(0))] != []
         if step.actor in "JK":
             return await self._import(self.jobs.setdefault(step.actor, Staging()), step)
+        if step.actor == "U":
+            return bool(await getattr(self.kept, step.action)())
         if step.actor in "PQ":
             return await self._purge(step)
         if step.action == "latest":
@@ -312,7 +311,7 @@ class RealEngine:
         if step.action == "blocks":
             grace_s = GRACE_S if self.rules.grace else 0.0
             for slice_id in self.slices:
-                orphans = await sealing.find_orphans(self.inner, slice_id)
+                orphans = await purging.find_orphans(self.inner, slice_id)
                 self.orphans.append((self.clock.monotonic_s() + grace_s, orphans))
             return True
         if step.action in ("head", "drop") and not self.purging.busy:
@@ -330,7 +329,7 @@ class RealEngine:
             due = [each for each in queue if each[0] <= self.clock.monotonic_s()]
             for each in due:
                 queue.remove(each)
-                await sealing.purge(cast("SeriesStore", self.store), each[1], kept)
+                await purging.purge(cast("SeriesStore", self.store), each[1], kept)
 
     # -- rows ----------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which rules hold. The first thirteen are the design's list, the others were found by this model."""
+    """Which rules hold. The first fourteen are the design's, the others were found by this model."""
 
     key: bool = True
     """4.1: the key of a delta is (last, first); off: `last` alone, so a narrow one replaces a wide one."""
@@ -31,6 +31,8 @@ class Rules:
     """4.6: a lost swap is repeated until a version above shows; off: one look decides, then own blocks go."""
     attach_in_purge: bool = True
     """4.7: blocks named by a delta > W or by an unfinished job stay; off: only a head's names count."""
+    pin_in_purge: bool = True
+    """4.14: blocks that a pin names stay; off: a pin counts for nothing."""
     latest_removal: bool = True
     """4.12: a clear, an attach or a row that removes a cached value drops the latest cache; off: it stays."""
     tail_order: bool = True

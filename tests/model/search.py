@@ -35,6 +35,8 @@ FLOWS = (
     (2, "L latest"),
     (1, "J stage {t} {c} · J attach · J finish"),
     (1, "J attach · J finish"),
+    (1, "U pin"),
+    (1, "U release"),
     (1, "store deliver"),
     (1, "stream trim"),
 )

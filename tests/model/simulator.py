@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.model.actors import GRACE, Asker, Importer, Purger, Reader
+from tests.model.actors import GRACE, Asker, Importer, Purger, Reader, Undoer
 from tests.model.oracle import Judge, State, Violation
 from tests.model.program import Entry, Step, entry_of, parse
 from tests.model.rules import DESIGN, Rules
 from tests.model.world import Store, Stream, base_of, lay
 from tests.model.writer import Writer
 
-Actor = Writer | Reader | Asker | Importer | Purger
+Actor = Writer | Reader | Asker | Importer | Undoer | Purger
 
 WRITER = ("start", "take", "write", "advance", "fill", "report", "seal", "page", "build", "swap", "resolve")
 
@@ -77,6 +77,10 @@ class Simulator:
     def check_slice(self) -> None:
         """Demand that an instant read of the store shows a serial state, not older than the cursor."""
         self.judge.check_state("the slice", self.view(), self.store.cursor)
+        for head, rows in self.store.pins:
+            if any(name not in self.store.blocks for name in head.blocks.values()):
+                message = f"the head pinned at {head.sealed} cannot be read any more; it had {rows}"
+                raise Violation(message)
 
     def check_latest(self) -> None:
         """Demand the newest values, if the stream server can tell them."""
@@ -101,6 +105,7 @@ class Simulator:
             "R": Reader, "F": Reader, "S": Reader,
             "L": Asker,
             "J": Importer, "K": Importer,
+            "U": Undoer,
             "P": Purger, "Q": Purger,
         }  # fmt: skip
         kind = Asker if step.action == "latest" else kinds[step.actor]

@@ -90,6 +90,8 @@ class Store:
         self.head = Head()
         self.history: list[tuple[int, Head]] = [(0, Head())]
         self.cursor = 0
+        self.pins: list[tuple[Head, dict[int, Row]]] = []
+        """Heads that can be gone back to, with their rows at that time."""
         self.jobs: dict[str, Job] = {}
         self.lost: list[Swap] = []
         self.clock = 0

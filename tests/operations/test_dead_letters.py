@@ -16,6 +16,7 @@ from runtime.places import stream_of
 from schemas.changes import Upsert
 from schemas.columns import Column, Columns, Texts
 from streams.entries import SeriesEntry, encode_entry, open_entry
+from streams.valkey.scripts import ENTRY_MARKS
 from tests.workers.poison import changed, resealed
 
 LETTERS = "/api/aspectstore/v1/dead-letters"
@@ -48,7 +49,7 @@ class Shard:
             for key in self.redis.keys("stream:*")
             if (entries := self.redis.xrange(key))
         )
-        self.good = entry[1][b"b"]
+        [self.good] = entry[1].values()
         self.series = open_entry(self.good).series
         assert self.series.asset == self.asset
 
@@ -64,7 +65,7 @@ class Shard:
         """Put an entry into the stream as no admission would; gives its position."""
         seconds, micros = self.redis.time()
         position = seconds * 1_000_000 + micros
-        self.redis.xadd(f"stream:{{{self.number}}}", {"p": "0", "b": body}, id=f"{position}-0")
+        self.redis.xadd(f"stream:{{{self.number}}}", {ENTRY_MARKS.pack(0, 0): body}, id=f"{position}-0")
         return position
 
     def entry(self, variable, values):

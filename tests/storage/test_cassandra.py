@@ -17,6 +17,7 @@ from storage.cassandra import migrate
 from storage.cassandra.series import BODY_PAGE_ROWS, MUTATION_ROWS, CassandraSeriesStore
 from storage.cassandra.session import PROTOCOL_VERSION, Address, translated
 from storage.port import Delta, Head, SliceId, Turn
+from storage.slices import WIDTH_MS
 from storage.testing import SeriesBackDoor, SeriesStoreContract
 from storage.testing.rows import a_delta, a_shard, a_slice
 
@@ -180,7 +181,7 @@ class TestTurn:
             await store.write_turn(Turn((slice_id,), [a_delta(slice_id, 1), too_large], {shard: 2}))
 
         assert await store.read_cursor(shard) == 0
-        assert await store.read_slices(slice_id.series) == [0]
+        assert await store.read_slices(slice_id.series) == {0: WIDTH_MS}
 
     async def test_more_than_the_window_is_stored(self, store: CassandraSeriesStore) -> None:
         """A turn of more requests and bytes than may be under way is stored all the same."""

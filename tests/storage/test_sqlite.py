@@ -12,6 +12,7 @@ import pytest
 
 from schemas.errors import OutcomeUnknown, StoreUnavailable
 from storage.port import Delta, Head, SliceId, Turn
+from storage.slices import WIDTH_MS
 from storage.sqlite.connection import CHECKPOINT_PAGES, Database
 from storage.sqlite.series import SCHEMA, STATEMENTS, SqliteSeriesStore
 from storage.testing import SeriesBackDoor, SeriesStoreContract
@@ -227,7 +228,7 @@ class TestGroupCommit:
             await store.write_turn(bad)
 
         assert await store.read_deltas(slice_id, 0) == []
-        assert await store.read_slices(slice_id.series) == []
+        assert await store.read_slices(slice_id.series) == {}
         assert await store.read_cursor(shard) == 0
 
     async def test_a_swap_whose_commit_fails_is_unknown(self, store: SqliteSeriesStore) -> None:
@@ -285,6 +286,21 @@ class TestCheckpoints:
             rows = await database.read(lambda connection: connection.execute("SELECT x FROM a").fetchall())
             assert rows == [(1,), (2,)]
             await database.close()
+
+    async def test_a_file_of_the_first_release_is_brought_up_to_date(self, tmp_path: Path) -> None:
+        """Slices of a file that knew no widths are as wide as the first plan version says (design 4.8)."""
+        path = tmp_path / "old.db"
+        old = await Database.open(path, SCHEMA[:1])
+        key = ("tenant_a", "a" * 32, "b" * 32, 900_000)
+        insert = "INSERT INTO slices (tenant, asset, aspect, start_ms, listed) VALUES (?, ?, ?, ?, 1)"
+        await old.write(lambda connection: connection.execute(insert, key).fetchall())
+        await old.close()
+
+        store = await SqliteSeriesStore.open(path)
+
+        [series] = await store.list_series()
+        assert {900_000: WIDTH_MS} == await store.read_slices(series)
+        await store.close()
 
     def test_the_schema_numbers_itself(self) -> None:
         """Each step ends by saying which step it was."""

@@ -9,6 +9,7 @@ from streams.port import Entry
 from streams.testing import CAPS, BackDoor, RecordStreamContract
 from streams.valkey import ValkeyRecordStream
 from streams.valkey.connection import Address, Link, pack
+from streams.valkey.scripts import ENTRY_MARKS
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,8 @@ class ValkeyBackDoor(BackDoor):
         return [int(name[:-2]) for name, _ in entries]
 
     async def put(self, shard: int, entry: Entry):
-        fields = ("p", entry.previous, "b", entry.body)
-        await self.ask("XADD", f"stream:{{{shard}}}", f"{entry.position}-0", *fields)
+        marks = ENTRY_MARKS.pack(entry.previous, 0)
+        await self.ask("XADD", f"stream:{{{shard}}}", f"{entry.position}-0", marks, entry.body)
 
     async def remove(self, shard, position):
         assert await self.ask("XDEL", f"stream:{{{shard}}}", f"{position}-0") == 1
@@ -76,8 +77,9 @@ class ValkeyBackDoor(BackDoor):
         """Saving needs a restart here, which the contract does not mean: mark the new process as proved."""
         info = (await self.ask("INFO", "server")).decode()
         run_id = info.partition("run_id:")[2].split()[0]
-        for name in await self.ask("KEYS", "proved:*"):
-            await self.ask("SET", name, run_id)
+        for name in await self.ask("KEYS", "marks:*"):
+            proof = await self.ask("HGET", name, "proof")
+            await self.ask("HSET", name, "proof", proof[: -len(run_id)] + run_id.encode())
 
 
 @pytest.fixture

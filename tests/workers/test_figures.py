@@ -47,6 +47,8 @@ async def test_a_writer_counts_what_it_did():
     await step(writer)
     found = {sample.family: sample.value for sample in figures.report_of(writer, 5).samples}
     assert (2, 0) == (found["writer_purges"], found["writer_purges_waiting"])
+    moved = tuple(found[f"writer_{name}_bytes"] for name in ("sealed", "seal_read", "seal_written"))
+    assert moved[0] > 0 == moved[1] < moved[2]
 
 
 async def test_every_figure_of_a_writer_is_shown():

@@ -1,0 +1,85 @@
+"""Purging: dropping what no head, no later attach and no pin names any more (design 4.7).
+
+Works over the port alone, after the grace only, and may be stopped anywhere: what is left over is found by
+the next sweep.
+"""
+
+from __future__ import annotations
+
+from schemas.changes import Attach
+from schemas.errors import Conflict
+from storage import blocks
+from storage.deltas import decode_delta
+from storage.heads import decode_head, decode_refs
+from storage.port import Pin, SeriesStore, SliceId
+from storage.sealing import BlockKey, Sealed, drop
+
+
+async def purge(store: SeriesStore, sealed: Sealed, kept: frozenset[bytes] = frozenset()) -> None:
+    """Drop what a seal made superfluous; call it only after the grace has passed (design 4.7).
+
+    `kept` names blocks that an unfinished job still needs. Blocks that the present head, a younger attach
+    or a pin names are kept in any case.
+    """
+    slice_id = sealed.slice
+    head = decode_head((await store.read_head(slice_id)).body)
+    await store.purge_deltas(slice_id, min(sealed.upto, head.sealed_through))
+    if not sealed.replaced:
+        return
+    named = {ref.block_id for ref in head.blocks} | kept
+    for delta in await store.read_deltas(slice_id, head.sealed_through):
+        change = decode_delta(delta.body)
+        if isinstance(change, Attach):
+            named |= {ref.block_id for ref in decode_refs(change.blocks)}
+    for pin in await store.read_pins(slice_id):
+        named |= {ref.block_id for ref in decode_head(pin.body).blocks}
+    await drop(store, slice_id, [key for key in sealed.replaced if key[1] not in named])
+
+
+async def find_orphans(store: SeriesStore, slice_id: SliceId) -> Sealed:
+    """Find blocks that no head names any more: left by a crash between storing and naming, or before a purge.
+
+    What it gives goes through `purge` after the grace, like the blocks of a seal: a reader may still
+    hold an older head that names them (design 4.6, 4.7).
+    """
+    head = await store.read_head(slice_id, serial=True)
+    content = decode_head(head.body)
+    named = {ref.block_id for ref in content.blocks}
+    youngest = max((ref.part for ref in content.blocks), default=0)
+    orphans: list[BlockKey] = []
+    part = 0
+    while (listed := await store.list_blocks(slice_id, part)) or part <= youngest:
+        unnamed = [block_id for block_id in listed if block_id not in named]
+        bodies = await store.read_blocks(slice_id, part, [blocks.TIME, blocks.SUMMARY], unnamed)
+        orphans += {
+            (part, block_id)
+            for (block_id, _), body in bodies.items()
+            if blocks.built_on(block_id, body) < head.version
+        }
+        part += 1
+    return Sealed(slice_id, content.sealed_through, tuple(sorted(orphans)))
+
+
+async def pin(store: SeriesStore, slice_id: SliceId, position: int, until_ms: int) -> Pin:
+    """Keep the slice as it is before `position`, until a time (design 4.14).
+
+    Called by the shard's writer, which has sealed the slice through the position before and stored nothing
+    since. Conflict if the head does not say how things were then.
+    """
+    head = await store.read_head(slice_id, serial=True)
+    sealed_through = decode_head(head.body).sealed_through
+    unsealed = await store.read_deltas(slice_id, sealed_through)
+    if sealed_through >= position or any(delta.first < position for delta in unsealed):
+        message = f"{slice_id} is sealed through {sealed_through}: not as it was before {position}"
+        raise Conflict(message)
+    kept = Pin(slice_id, position, until_ms, head.body)
+    await store.write_pin(kept)
+    return kept
+
+
+async def release(store: SeriesStore, slice_id: SliceId, now_ms: int) -> Sealed:
+    """Drop the pins whose time is over; gives what nothing names any more, to be purged after the grace."""
+    for kept in await store.read_pins(slice_id):
+        if kept.until_ms <= now_ms:
+            await store.drop_pin(slice_id, kept.position)
+    return await find_orphans(store, slice_id)

@@ -1,0 +1,82 @@
+"""Retention: taking the rows of old blocks and leaving what their summaries say (design 4.13).
+
+A block whose time is over is replaced by one that has its summary only, behind a new head, by the rules of a
+seal: written first, named by compare-and-set, the old block dropped after the grace. From then on rows before
+the end of the last such block live no more, wherever they come from: `HeadContent.rows_from_ms` says so, and
+readers and seals leave them out. Whoever takes writes asks `refuses` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from storage import blocks, summaries
+from storage.heads import BlockRef, HeadContent, decode_head
+from storage.port import SeriesStore, SliceId
+from storage.reader import read_refs
+from storage.sealing import Parts, Sealed, drop, listed, store_rows, swapped
+
+
+async def retain(
+    store: SeriesStore, slice_id: SliceId, before_ms: int, new_id: Callable[[], bytes]
+) -> Sealed | None:
+    """Leave only summaries of the blocks that end before a time; None if there is none, or another won.
+
+    Run by the shard's writer, after a seal: rows of deltas before that time are not summarised. What it
+    gives goes through `storage.purging.purge` after the grace. Blocks are rewritten whole, so rows of the
+    block that contains `before_ms` live on.
+    """
+    head = await store.read_head(slice_id)
+    old = decode_head(head.body)
+    over = [ref for ref in old.blocks if ref.to_ms < before_ms and not ref.summary_only]
+    if not over:
+        return None
+    parts = Parts(old.blocks)
+    left: list[BlockRef] = []
+    for ref in over:
+        place = blocks.Place(slice_id, parts.open, head.version)
+        summary = await _summary_of(store, slice_id, ref)
+        if summary is None:
+            return None  # The head has changed meanwhile.
+        kept, row = blocks.encode_summary_block(place, new_id(), ref, *summary)
+        parts.add(kept)
+        left.append(kept)
+        await store_rows(store, slice_id, [row])
+    gone = {ref.block_id for ref in over}
+    staying = [ref for ref in old.blocks if ref.block_id not in gone]
+    content = HeadContent(old.sealed_through, listed([*staying, *left]), _end_of(left, old))
+    winner = await swapped(store, slice_id, head.version, content)
+    if winner != content:
+        named = {ref.block_id for ref in winner.blocks}
+        await drop(store, slice_id, [(ref.part, ref.block_id) for ref in left if ref.block_id not in named])
+        return None
+    replaced = tuple((ref.part, ref.block_id) for ref in over)
+    return Sealed(slice_id, content.sealed_through, replaced, head=content)
+
+
+def refuses(head: HeadContent, start_ms: int) -> bool:
+    """Tell whether a write or a delete from a time on reaches where rows live no more (design 4.13)."""
+    return start_ms < head.rows_from_ms
+
+
+def _end_of(left: Sequence[BlockRef], old: HeadContent) -> int:
+    return max(old.rows_from_ms, max(ref.to_ms for ref in left) + 1)
+
+
+async def _summary_of(
+    store: SeriesStore, slice_id: SliceId, ref: BlockRef
+) -> tuple[bytes | memoryview, bytes] | None:
+    """Give what a block says of its cells and of itself, or make it of its rows; None if it is missing."""
+    if not ref.cells:
+        found = await read_refs(store, slice_id, [ref], None)
+        if found is None:
+            return None
+        made = summaries.by_cells(found[0])
+        whole = summaries.encode_summary(made.whole, compress=False)
+        return summaries.encode_summary(made.cells, compress=True), whole
+    bodies = await store.read_blocks(slice_id, ref.part, [blocks.SUMMARY], [ref.block_id])
+    if not bodies:
+        return None
+    cells = blocks.open_summary(ref, bodies)
+    folded = summaries.whole_of(summaries.decode_summaries([cells]))
+    return cells, ref.summary or summaries.encode_summary(folded, compress=False)
