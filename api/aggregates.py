@@ -11,7 +11,9 @@ import numpy as np
 
 from api.aggregating import Aggregating, Variables
 from api.catalog import ZONES
+from api.errors import JSON
 from api.identity.tokens import Identity
+from api.series import Answered
 from api.services import Services
 from schemas import codes
 from schemas.aggregate_extras import Extras, parse_extras
@@ -28,6 +30,8 @@ from schemas.partials import Partials
 from schemas.percentiles import Percentiles, fraction_of, is_percentile
 from schemas.receipts import Place
 from schemas.screen import chosen_points, columns_of
+
+PATH_V4 = "/api/iottsaggregates/v4/aggregates"
 
 _IN_THREAD_ITEMS = 2_000
 """From so many aggregates on writing them takes longer than a change of threads."""
@@ -85,6 +89,16 @@ async def answer_own(services: Services, request: Request) -> Answer:
     if extras.points_max is not None:
         return await _points(aggregating, question, extras.points_max)
     return await _intervals(aggregating, question)
+
+
+def answered(answer: Answer, name: str | None = None) -> Answered:
+    """Put an answer under a name, or give it bare, with the headers that belong to it."""
+    headers = {"content-type": JSON}
+    if answer.behind is not None:
+        headers["read-position"] = str(answer.behind)
+    return Answered(
+        200, headers, answer.body if name is None else b'{"%b":%b}' % (name.encode(), answer.body)
+    )
 
 
 async def _read(services: Services, request: Request, extras: Extras) -> _Question:

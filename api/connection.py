@@ -1,10 +1,10 @@
-"""One HTTP/1.1 connection: the library's, with limits that it lacks, and PUT of one series past ASGI.
+"""One HTTP/1.1 connection: the library's, with limits that it lacks, and the hot path past ASGI.
 
 uvicorn's protocol parses (httptools), keeps alive, pipelines and speaks ASGI. Added here: a limit for the
 bytes of a head and for the time it takes, refusals in the shape of every other one, and the hot path:
-a PUT of one series becomes no ASGI scope, no messages and no stack of wrappers, but one task that writes
-one buffer. Whatever is unusual about such a request (escapes in its path, `Expect`, HTTP/1.0, an upgrade)
-takes the ordinary way, which answers the same.
+what `api.hot` answers becomes no ASGI scope, no messages and no stack of wrappers, but one task that
+writes one buffer. Whatever is unusual about such a request (escapes in its path, `Expect`, HTTP/1.0, an
+upgrade) takes the ordinary way, which answers the same.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final
 from litestar.exceptions import HTTPException
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.door import ALWAYS, SINGLE_PUT, Door
-from api.hot import Target, judged, target_of, too_large
+from api.door import ALWAYS, Door
+from api.hot import Kind, Target, judged, target_of, too_large
 from api.identity.tokens import Identity
 from api.watch import Arrival, too_slow
 from runtime import logs
@@ -33,13 +33,14 @@ CONNECTIONS_MAX: Final = 4_096
 """Open connections of one process: above the kept ones of its clients, below its file descriptors."""
 
 _BODILESS: Final = frozenset({204, 304})
-_ALWAYS: Final = b"".join(b"%s: %s\r\n" % pair for pair in ALWAYS)
+_ALWAYS: Final = {name.decode(): b"%s: %s\r\n" % (name, value) for name, value in ALWAYS}
+_ALL_OF_ALWAYS: Final = b"".join(_ALWAYS.values())
 
 
 class Connection(HttpToolsProtocol):
     """One client's connection."""
 
-    cycle: Any  # the library's cycle, or a `_Put` in its place
+    cycle: Any  # the library's cycle, or an `_Exchange` in its place
 
     def __init__(self, door: Door, **given: Any) -> None:
         """Serve the door; what is `given` is the library's own."""
@@ -89,43 +90,44 @@ class Connection(HttpToolsProtocol):
         if long:
             self._refuse_head()
             return
-        target = self._hot_target()
-        if target is None:
+        exchange = self._hot_exchange()
+        if exchange is None:
             super().on_headers_complete()
             return
-        put = _Put(self, target)
-        before, self.cycle = self.cycle, put
+        before, self.cycle = self.cycle, exchange
         if before is None or before.response_complete:
-            put.begin()
+            exchange.begin()
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((put, self.app))  # type: ignore[arg-type]  # it is what a cycle is
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]  # it is what a cycle is
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
-        if type(self.cycle) is _Put:
+        if type(self.cycle) is _Exchange:
             self.cycle.take(body)
         elif self.cycle is not None:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request's body."""
-        if type(self.cycle) is _Put:
+        if type(self.cycle) is _Exchange:
             self.cycle.complete()
         elif self.cycle is not None:
             super().on_message_complete()
 
-    def _hot_target(self) -> Target | None:
-        """Tell whether this request takes the hot path."""
-        if self.door.hot is None or self.expect_100_continue or self.parser.get_method() != b"PUT":
+    def _hot_exchange(self) -> _Exchange | None:
+        """Begin an exchange on the hot path; None for a request that takes the ordinary way."""
+        if self.door.hot is None or self.expect_100_continue:
             return None
         if self.parser.should_upgrade() or self.parser.get_http_version() != "1.1":
             return None
-        return target_of(self.url)
+        headers = judged(self.headers)
+        target = target_of(self.parser.get_method(), self.url, headers)
+        return None if target is None else _Exchange(self, target, headers)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Start a request whose turn has come."""
-        if type(cycle) is _Put:
+        if type(cycle) is _Exchange:
             cycle.begin()
         else:
             super()._start_asgi_task(cycle, app)
@@ -154,8 +156,11 @@ class Connection(HttpToolsProtocol):
             self.dated = _lines(self.server_state.default_headers)
         named = [f"{name}: {value}\r\n" for name, value in headers.items()]
         head = f"{''.join(named)}x-request-id: {request_id}\r\n".encode("latin-1")
+        always = _ALL_OF_ALWAYS
+        if "vary" in headers or "cache-control" in headers:
+            always = b"".join(line for name, line in _ALWAYS.items() if name not in headers)
         length = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
-        return b"".join((STATUS_LINE[status], self.dated, head, _ALWAYS, length, b"\r\n", body))
+        return b"".join((STATUS_LINE[status], self.dated, head, always, length, b"\r\n", body))
 
 
 def _lines(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -170,8 +175,8 @@ class _Ignored:
         """Nobody waits."""
 
 
-class _Put:
-    """PUT of one series on its way, in place of the library's cycle: same marks, no messages."""
+class _Exchange:
+    """A request of the hot path on its way, in place of the library's cycle: same marks, no messages."""
 
     __slots__ = (
         "_arrival",
@@ -192,10 +197,10 @@ class _Put:
 
     message_event = _Ignored
 
-    def __init__(self, connection: Connection, target: Target) -> None:
+    def __init__(self, connection: Connection, target: Target, headers: Mapping[bytes, bytes]) -> None:
         self._connection = connection
         self._target = target
-        self._headers = judged(connection.headers)
+        self._headers = headers
         self._parts: list[bytes] = []
         self._size = 0
         self._id = ""
@@ -215,16 +220,16 @@ class _Put:
         self._started_s = door.clock.monotonic_s()
         assert door.hot is not None
         try:
-            self._caller = door.hot.admit(self._headers)
+            self._caller = door.hot.admit(self._target, self._headers)
             if self._size > PUT_BODY_BYTES_MAX:
                 raise too_large()  # noqa: TRY301  # answered as every other refusal
         except Exception as error:  # noqa: BLE001  # logged and answered
             self._refuse(error)
             return
-        if self.more_body:
-            self._arrival = door.watch.begin(self._give_up)
-        else:
+        if not self.more_body:
             self._start()
+        elif self._target.kind is Kind.WRITE:
+            self._arrival = door.watch.begin(self._give_up)
 
     def take(self, body: bytes) -> None:
         """Take a piece of the body, never more of it than is allowed."""
@@ -260,7 +265,7 @@ class _Put:
         parts = self._parts
         try:
             body = parts[0] if len(parts) == 1 else b"".join(parts)
-            answered = await hot.put(caller, self._headers, self._target, body)
+            answered = await hot.serve(caller, self._headers, self._target, body)
         except Exception as error:  # noqa: BLE001  # logged and answered
             self._refuse(error)
         else:
@@ -281,7 +286,7 @@ class _Put:
             transport.write(connection.rendered(self._id, status, headers, body))
             if closes:
                 transport.close()
-        door.figures.request(*SINGLE_PUT, status, door.clock.monotonic_s() - self._started_s)
+        door.figures.request(*self._target.kind.route, status, door.clock.monotonic_s() - self._started_s)
         connection.on_response_complete()
 
     def _stop_watch(self) -> None:

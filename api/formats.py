@@ -154,12 +154,19 @@ async def answer_pieces(
 
 async def whole(wish: Wish, body: bytes, headers: Mapping[str, str]) -> Response[bytes]:
     """Answer with a body that is there already."""
-    named = {**headers, "vary": VARY}
+    named, body = await coded(wish, body, headers)
+    media = named.pop("content-type")
+    return Response(body, headers=named, media_type=media)
+
+
+async def coded(wish: Wish, body: bytes, headers: Mapping[str, str]) -> tuple[dict[str, str], bytes]:
+    """Give the headers and the bytes of a body that is there already."""
+    named = {**headers, "content-type": wish.format.value, "vary": VARY}
     coding = _coding(wish, len(body))
     if coding is not Coding.IDENTITY:
         body = await compress(body, coding)
         named["content-encoding"] = coding.value
-    return Response(body, headers=named, media_type=wish.format.value)
+    return named, body
 
 
 def _streamed(wish: Wish, headers: Mapping[str, str], pieces: AsyncGenerator[bytes, None]) -> Stream:

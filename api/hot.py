@@ -1,25 +1,32 @@
-"""The one request that decides how fast the door is, without the framework: PUT of one series.
+"""The requests that decide how fast the door is, without the framework: PUT and GET of a series, aggregates.
 
-Same checks, same service call and same answers as `api.routes.series.put_series`; a test sends both
-ways what any client may send and compares. Measured on one core: the framework's routing, injection and
-response, and ASGI under it, take longer than checking, encoding and appending a record do.
+Same checks, same service calls and same answers as the framework's routes (`api.routes.series`,
+`api.routes.aggregates`); a test sends both ways what any client may send and compares. Measured on one
+core: the framework's routing, injection and response, and ASGI under it, take longer than checking,
+encoding and appending a record do, and as long as reading a page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from enum import Enum
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from litestar.exceptions import HTTPException
 
+from api.aggregates import PATH_V4, Request, answer_dialect, answered
 from api.bodies import demand_media
 from api.compression import coding_of, expand
+from api.formats import Wish, coded
 from api.identity.tokens import Identity
-from api.scopes import SERIES_WRITE
+from api.negotiation import Format, choose_coding, choose_format
+from api.scopes import AGGREGATES_READ, SERIES_READ, SERIES_WRITE
 from api.series import PATH, Answered, write_options
 from api.services import Services
 from api.tenancy import demand
+from schemas.errors import NotAcceptable
+from schemas.intervals import VALUES_V4
 from schemas.limits import PUT_BODY_BYTES_MAX
 from schemas.records import WriteMode
 
@@ -28,68 +35,149 @@ Place = tuple[str, str]
 """Asset and the name of its aspect, as sent."""
 
 _PREFIX: Final = f"{PATH}/".encode()
+_AGGREGATES: Final = f"{PATH_V4}?".encode()
 
-READ: Final = frozenset(
-    {b"authorization", b"content-type", b"content-encoding", b"content-length", b"idempotency-key"}
+JUDGED: Final = frozenset(
+    {
+        b"authorization",
+        b"content-type",
+        b"content-encoding",
+        b"content-length",
+        b"transfer-encoding",
+        b"idempotency-key",
+        b"accept",
+        b"accept-encoding",
+        b"read-after",
+    }
 )
 """The headers that such a request is judged by."""
 
 
+class Kind(Enum):
+    """What is asked for, with the method and route by which `/metrics` counts it, and the scope it needs."""
+
+    WRITE = ("PUT", f"{PATH}/{{asset}}/{{aspect}}", SERIES_WRITE)
+    READ = ("GET", f"{PATH}/{{asset}}/{{aspect}}", SERIES_READ)
+    AGGREGATE = ("GET", PATH_V4, AGGREGATES_READ)
+
+    @property
+    def route(self) -> tuple[str, str]:
+        """Give method and route."""
+        return self.value[:2]
+
+
+class Target(NamedTuple):
+    """What one such request is about."""
+
+    kind: Kind
+    place: Place
+    parameters: Mapping[str, str]
+    """Of the query; of repeated ones the last."""
+    wish: Wish = Wish()
+
+
 class HotPath:
-    """What answers PUT of one series itself; raises what the framework's route raises."""
+    """What answers these requests itself; raises what the framework's routes raise."""
 
     def __init__(self, services: Services) -> None:
         """Work with what the framework's routes work with."""
         self._services = services
 
-    def admit(self, headers: Headers) -> Identity:
+    def admit(self, target: Target, headers: Headers) -> Identity:
         """Judge a request by its head, before its body is read."""
         services = self._services
         now_s = services.ports.clock.now_ms() / 1_000
         caller = services.identity.identify(headers.get(b"authorization"), now_s)
-        demand(caller, SERIES_WRITE)
-        media = headers.get(b"content-type", b"").decode("latin-1")
-        demand_media(media, _coding(headers), compressed=True)
-        announced = headers.get(b"content-length", b"")
-        if announced.isdigit() and int(announced[:12]) > PUT_BODY_BYTES_MAX:
-            raise too_large()
+        demand(caller, target.kind.value[2])
+        if target.kind is Kind.WRITE:
+            media = headers.get(b"content-type", b"").decode("latin-1")
+            demand_media(media, _coding(headers), compressed=True)
+            announced = headers.get(b"content-length", b"")
+            if announced.isdigit() and int(announced[:12]) > PUT_BODY_BYTES_MAX:
+                raise too_large()
         return caller
 
-    async def put(self, caller: Identity, headers: Headers, target: Target, body: bytes) -> Answered:
+    async def serve(self, caller: Identity, headers: Headers, target: Target, body: bytes) -> Answered:
         """Serve an admitted request."""
+        if target.kind is Kind.WRITE:
+            return await self._write(caller, headers, target, body)
+        after = headers.get(b"read-after")
+        read_after = None if after is None else after.decode("latin-1")
+        parameters = {name: value for name, value in target.parameters.items() if name in _NAMES[target.kind]}
+        if target.kind is Kind.READ:
+            page = await self._services.series.read(caller, target.place, parameters, read_after)
+            return Answered(page.status, *await coded(target.wish, page.body, page.headers))
+        asked = Request(caller, *target.place, parameters, VALUES_V4, read_after)
+        return answered(await answer_dialect(self._services, asked), "aggregates")
+
+    async def _write(self, caller: Identity, headers: Headers, target: Target, body: bytes) -> Answered:
         key = headers.get(b"idempotency-key")
-        place, query = target
         if b"content-encoding" in headers:
             body = expand(body, coding_of(_coding(headers)), PUT_BODY_BYTES_MAX)
-        # Blank values count: the framework sees them too.
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()
-        options = write_options(dict(pairs), None if key is None else key.decode("latin-1"))
-        return await self._services.series.write(caller, place, body, WriteMode.REPLACE, options)
+        options = write_options(target.parameters, None if key is None else key.decode("latin-1"))
+        return await self._services.series.write(caller, target.place, body, WriteMode.REPLACE, options)
 
 
-Target = tuple[Place, bytes]
-"""Place and query of such a request."""
+_NAMES: Final = {
+    Kind.READ: frozenset({"from", "to", "limit", "select", "sort", "latestValue"}),
+    Kind.AGGREGATE: frozenset({"from", "to", "intervalUnit", "intervalValue", "count", "select"}),
+}
+"""The parameters that these routes know; others are ignored on routes of the dialect (design 8.22)."""
 
 
-def target_of(url: bytes) -> Target | None:
-    """Read the target of a PUT; None for every other path, and for spellings that the framework knows better.
+def target_of(method: bytes, url: bytes, headers: Headers) -> Target | None:
+    """Read what such a request is about; None for every other, and for what the framework knows better.
 
-    Those are escapes, which it decodes, and whole addresses.
+    That is: escapes in the path, whole addresses, formats beside JSON, GET with a body.
     """
-    if not url.startswith(_PREFIX) or b"%" in url or b"#" in url or not url.isascii():
+    path, _, query = url.partition(b"?")
+    if b"%" in path or b"#" in url or not url.isascii():
         return None
-    path, _, query = url[len(_PREFIX) :].partition(b"?")
-    asset, slash, aspect = path.decode().partition("/")
-    if not (asset and slash and aspect) or "/" in aspect:
+    if method == b"PUT":
+        place = _place(path)
+        return None if place is None else Target(Kind.WRITE, place, _parameters(query))
+    if method != b"GET" or b"content-length" in headers or b"transfer-encoding" in headers:
         return None
-    return (asset, aspect), query
+    if url.startswith(_AGGREGATES):
+        parameters = _parameters(query)
+        if "assetId" not in parameters or "aspectName" not in parameters:
+            return None
+        return Target(Kind.AGGREGATE, (parameters["assetId"], parameters["aspectName"]), parameters)
+    place = _place(path)
+    wish = None if place is None else _wish(headers)
+    if place is None or wish is None:
+        return None
+    return Target(Kind.READ, place, _parameters(query), wish)
+
+
+def _place(path: bytes) -> Place | None:
+    if not path.startswith(_PREFIX):
+        return None
+    asset, slash, aspect = path[len(_PREFIX) :].decode().partition("/")
+    return (asset, aspect) if asset and slash and aspect and "/" not in aspect else None
+
+
+def _parameters(query: bytes) -> dict[str, str]:
+    # Blank values count: the framework sees them too.
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
+
+
+def _wish(headers: Headers) -> Wish | None:
+    """Read what the caller accepts; None unless it is JSON."""
+    accept, coding = headers.get(b"accept"), headers.get(b"accept-encoding")
+    try:
+        if accept is not None and choose_format(accept.decode("latin-1")) is not Format.JSON:
+            return None
+        return Wish(coding=choose_coding(None if coding is None else coding.decode("latin-1")))
+    except NotAcceptable:
+        return None
 
 
 def judged(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Pick the headers that matter; of repeated ones the first counts, as it does for the framework."""
     found: dict[bytes, bytes] = {}
     for name, value in pairs:
-        if name in READ:
+        if name in JUDGED:
             found.setdefault(name, value)
     return found
 

@@ -9,9 +9,10 @@ from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
-from api.aggregates import Answer, Request, answer_dialect, answer_own
+from api.aggregates import PATH_V4, Request, answer_dialect, answer_own, answered
 from api.routes.series import READ_POSITION, AspectInPath, AssetInPath, From, ReadAfter, To
 from api.scopes import AGGREGATES_READ, require
+from api.series import Answered
 from api.services import Serving
 from api.tenancy import Caller
 from api.wire import refusals
@@ -19,7 +20,6 @@ from schemas.filling import Fill
 from schemas.intervals import VALUES_V3, VALUES_V4, Unit
 from schemas.screen import Method
 
-PATH_V4 = "/api/iottsaggregates/v4/aggregates"
 PATH_V3 = "/api/iottsaggregates/v3/aggregates"
 PATH_ALIAS = "/api/iottimeseries/v3/aggregates"
 """Old clients call v3 so (wire 1.7)."""
@@ -146,11 +146,10 @@ def _name_of_v3(_handler: Any, _method: Any, path: list[Any]) -> str:
     return "getAggregatesV3" if "iottsaggregates" in path else "getAggregatesAlias"
 
 
-def _response(answer: Answer, name: str | None) -> Response[bytes]:
-    """Give an answer under a name, or bare."""
-    body = answer.body if name is None else b'{"%b":%b}' % (name.encode(), answer.body)
-    headers = {} if answer.behind is None else {"read-position": str(answer.behind)}
-    return Response(body, media_type="application/json", headers=headers)
+def _response(found: Answered) -> Response[bytes]:
+    headers = dict(found.headers)
+    media = headers.pop("content-type")
+    return Response(found.body, media_type=media, headers=headers)
 
 
 @get(
@@ -184,7 +183,7 @@ async def get_aggregates(
     )
     asked = Request(request.user, asset_id, aspect_name, parameters, VALUES_V4, read_after)
     answer = await answer_dialect(services, asked)
-    return _response(answer, "aggregates")
+    return _response(answered(answer, "aggregates"))
 
 
 @get(
@@ -212,7 +211,7 @@ async def get_aggregates_v3(
     parameters = _given(from_=from_, to=to, unit=interval_unit, value=interval_value, select=select)
     asked = Request(request.user, asset, aspect, parameters, VALUES_V3, read_after)
     answer = await answer_dialect(services, asked)
-    return _response(answer, None)
+    return _response(answered(answer))
 
 
 @get(
@@ -252,7 +251,7 @@ async def get_own_aggregates(
     )  # fmt: skip
     asked = Request(request.user, asset_id, aspect_name, parameters, VALUES_V4, read_after)
     answer = await answer_own(services, asked)
-    return _response(answer, "aggregates" if max_points is None else "points")
+    return _response(answered(answer, "aggregates" if max_points is None else "points"))
 
 
 ROUTES = (get_aggregates, get_aggregates_v3, get_own_aggregates)
