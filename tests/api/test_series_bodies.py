@@ -171,9 +171,9 @@ async def test_a_missing_media_type_is_json_and_a_wrong_one_is_415(site, send, m
 
 
 @pytest.mark.parametrize("send", ["PUT", "PATCH"])
-@pytest.mark.parametrize(("coding", "status"), [("gzip", 415), ("identity", 204), ("br", 415)])
-async def test_a_compressed_body_is_refused_and_not_guessed_at(site, send, coding, status):
-    """415, so no bomb is ever unpacked (S9, stack 0.3)."""
+@pytest.mark.parametrize(("coding", "status"), [("gzip", 400), ("identity", 204), ("br", 415)])
+async def test_a_body_is_what_its_coding_says_or_refused(site, send, coding, status):
+    """Plain bytes under the name of a coding are never parsed as they are (S9, stack 0.3)."""
     body = json.dumps([{"_time": at(0), "level": 1}]).encode()
 
     answer = await site.open.send(send, site.open.path, body, content_encoding=coding)
