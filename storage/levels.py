@@ -1,14 +1,14 @@
 """Which blocks a seal rewrites, which it drops unread, which small neighbours it takes along (design 4.6).
 
 Pure. A row or a clear touches at most the blocks in whose time it lies; rows between two blocks touch none.
-What is to be rewritten forms regions, with at least one block that stays between two of them. A region takes
+What is to be rewritten forms regions, each of consecutive blocks, and long ones are divided. A region takes
 along its small neighbours where that is worth it, so that blocks grow in few steps: 64 rows become 10,000 in
 three, whatever their rate (decision 0016).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,14 +30,14 @@ BATCH_WEIGHT = 8.0
 
 
 class Region(NamedTuple):
-    """Consecutive blocks to rewrite, with the rows between and beside them."""
+    """Consecutive blocks to rewrite, with the rows between and beside them; at most about one batch."""
 
     rewritten: tuple[BlockRef, ...]
     """Blocks to read and to replace."""
     weight: float
     """About how many full blocks it makes."""
     end_ms: int | None
-    """Where the next block that stays begins; None: there is none."""
+    """Where the next block begins, which stays or is of the next region; None: there is none."""
 
 
 class Plan(NamedTuple):
@@ -55,9 +55,11 @@ def weight_of(rows: int, raw_bytes: int, stored_bytes: int) -> float:
 
 
 def plan(refs: Sequence[BlockRef], changes: Sequence[Change], delta_bytes: int, slice_start_ms: int) -> Plan:
-    """Divide the blocks of a head (ascending, disjoint) by what the changes to be sealed do to them.
+    """Divide the blocks of a head (ascending) by what the changes to be sealed do to them.
 
-    `delta_bytes` is what the changes take in the store: an upper estimate of what their rows will take.
+    Blocks are disjoint, but in a head of version 1: there one may lie across others, and all of these are
+    rewritten. `delta_bytes` is what the changes take in the store: an upper estimate of what their rows
+    will take.
     """
     laid = _Laid(refs, slice_start_ms)
     for change in changes:
@@ -67,7 +69,7 @@ def plan(refs: Sequence[BlockRef], changes: Sequence[Change], delta_bytes: int, 
     rewritten = {item.block for start, end in runs for item in items[start:end]}
     kept = [ref for at, ref in enumerate(refs) if at not in rewritten and not laid.erased[at]]
     regions = []
-    for start, end in runs:
+    for start, end in (piece for run in runs for piece in laid.pieces(items, *run)):
         inside = [refs[item.block] for item in items[start:end] if item.block is not None]
         weight = sum(item.weight for item in items[start:end])
         following = items[end].block if end < len(items) else None
@@ -77,7 +79,7 @@ def plan(refs: Sequence[BlockRef], changes: Sequence[Change], delta_bytes: int, 
 
 
 def touched(refs: Sequence[BlockRef], changes: Iterable[Change], slice_start_ms: int) -> Bools:
-    """Tell which blocks (ascending, disjoint) no longer say how things are once these changes are laid on."""
+    """Tell which blocks (ascending) no longer say how things are once these changes are laid on."""
     laid = _Laid(refs, slice_start_ms)
     for change in changes:
         laid.add(change)
@@ -112,8 +114,12 @@ class _Laid:
         self.refs = refs
         self.slice_start_ms = slice_start_ms
         self.starts: Ints = np.array([ref.from_ms for ref in refs], "<i8")
-        self.ends: Ints = np.array([ref.to_ms for ref in refs], "<i8")
+        self.ends: Ints = np.maximum.accumulate(np.array([ref.to_ms for ref in refs], "<i8"))
+        """Of the block or of one before it that lies across it: they ascend in any case."""
+        across = self.starts[1:] <= self.ends[:-1]
         self.touched = np.zeros(len(refs), np.bool_)
+        self.touched[1:] |= across
+        self.touched[:-1] |= across
         self.erased = np.zeros(len(refs), np.bool_)
         self.on_blocks = np.zeros(len(refs) + 1, "<i8")
         self.in_gaps = np.zeros(len(refs) + 1, "<i8")
@@ -169,6 +175,18 @@ class _Laid:
                 weight = weight_of(ref.rows, ref.raw_bytes, ref.stored_bytes)
                 found.append(_Item(at, weight + each * on_block, dirty=bool(self.touched[at])))
         return found
+
+    def pieces(self, items: Sequence[_Item], start: int, end: int) -> Iterator[tuple[int, int]]:
+        """Divide a run before blocks, where it is more than memory should hold at once."""
+        weight = 0.0
+        for at in range(start, end):
+            block = items[at].block
+            alone = block is not None and (block == 0 or self.starts[block] > self.ends[block - 1])
+            if alone and at > start and weight + items[at].weight > BATCH_WEIGHT:
+                yield start, at
+                start, weight = at, 0.0
+            weight += items[at].weight
+        yield start, end
 
 
 def _runs(items: Sequence[_Item]) -> list[tuple[int, int]]:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from schemas.changes import Clear
 from storage import blocks, summaries
-from storage.heads import BlockRef, HeadContent, decode_head
+from storage.heads import END_MS, BlockRef, HeadContent, decode_head
 from storage.port import SeriesStore, SliceId
-from storage.reader import read_refs
+from storage.reader import Placed, later_deltas, read_refs, times_of
 from storage.sealing import Parts, Sealed, drop, listed, store_rows, swapped
 
 
@@ -22,14 +25,16 @@ async def retain(
 ) -> Sealed | None:
     """Leave only summaries of the blocks that end before a time; None if there is none, or another won.
 
-    Run by the shard's writer, after a seal: rows of deltas before that time are not summarised. What it
-    gives goes through `storage.purging.purge` after the grace. Blocks are rewritten whole, so rows of the
-    block that contains `before_ms` live on.
+    Run by the shard's writer, after a seal, where nothing is admitted any more that reaches before that time:
+    None also where a delta does, since a summary made without it would never know of it. What it gives goes
+    through `storage.purging.purge` after the grace. Blocks are rewritten whole, so rows of the block that
+    contains `before_ms` live on.
     """
     head = await store.read_head(slice_id)
     old = decode_head(head.body)
-    over = [ref for ref in old.blocks if ref.to_ms < before_ms and not ref.summary_only]
-    if not over:
+    over = _over(old, before_ms)
+    later = await later_deltas(store, slice_id, old.sealed_through)
+    if not over or _reaches(later, over[-1].to_ms):
         return None
     parts = Parts(old.blocks)
     left: list[BlockRef] = []
@@ -59,6 +64,24 @@ def refuses(head: HeadContent, start_ms: int) -> bool:
     return start_ms < head.rows_from_ms
 
 
+def _over(head: HeadContent, before_ms: int) -> list[BlockRef]:
+    """Give the blocks with rows that end before a time; in a head of version 1, up to one across others.
+
+    The next seal parts those: until then rows of one lie on both sides of what another would summarise.
+    """
+    refs = [ref for ref in head.blocks if not ref.summary_only]
+    ends = np.maximum.accumulate(np.array([ref.to_ms for ref in refs], "<i8"))
+    following = np.array([*(ref.from_ms for ref in refs[1:]), END_MS][: len(refs)], "<i8")
+    fit = np.logical_and.accumulate((ends < before_ms) & (ends < following))
+    return refs[: np.count_nonzero(fit)]
+
+
+def _reaches(later: Sequence[Placed], to_ms: int) -> bool:
+    """Tell whether a change that is not sealed may touch what lies at or before a time."""
+    clears = [placed.change for placed in later if isinstance(placed.change, Clear)]
+    return bool((times_of(later) <= to_ms).any()) or any(clear.start_ms <= to_ms for clear in clears)
+
+
 def _end_of(left: Sequence[BlockRef], old: HeadContent) -> int:
     return max(old.rows_from_ms, max(ref.to_ms for ref in left) + 1)
 
@@ -66,13 +89,17 @@ def _end_of(left: Sequence[BlockRef], old: HeadContent) -> int:
 async def _summary_of(
     store: SeriesStore, slice_id: SliceId, ref: BlockRef
 ) -> tuple[bytes | memoryview, bytes] | None:
-    """Give what a block says of its cells and of itself, or make it of its rows; None if it is missing."""
+    """Give what a block says of its cells and of itself, or make it of its rows; None if it is missing.
+
+    Nothing of itself where it covers more time than a record can say: then its cells are read.
+    """
     if not ref.cells:
         found = await read_refs(store, slice_id, [ref], None)
         if found is None:
             return None
         made = summaries.by_cells(found[0])
-        whole = summaries.encode_summary(made.whole, compress=False)
+        wide = ref.to_ms - ref.from_ms > summaries.SPAN_MS_MAX
+        whole = b"" if wide else summaries.encode_summary(made.whole, compress=False)
         return summaries.encode_summary(made.cells, compress=True), whole
     bodies = await store.read_blocks(slice_id, ref.part, [blocks.SUMMARY], [ref.block_id])
     if not bodies:

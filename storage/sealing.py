@@ -112,7 +112,8 @@ async def seal(
     replaced = _replaced(slice_id, (*gone, *plan.erased), later, content)
     newest_from_ms = max((ref.to_ms + 1 for ref in plan.kept), default=NO_TIME_MS)
     newest = merge.between(making.newest, newest_from_ms, END_MS)
-    return Sealed(slice_id, upto, replaced, newest, whole=not plan.kept, volume=volume, head=content)
+    whole = not plan.kept and len(levels.batches(plan.regions)) <= 1
+    return Sealed(slice_id, upto, replaced, newest, whole=whole, volume=volume, head=content)
 
 
 def listed(refs: Iterable[BlockRef]) -> tuple[BlockRef, ...]:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
+from schemas.changes import Attach
 from schemas.columns import Columns, Ints
 from schemas.errors import Corrupt, StoreUnavailable
 from schemas.ids import SeriesId
 from schemas.partials import CELL_MS, ClassPartials, Partials
 from storage import blocks, levels, merge, summaries
-from storage.heads import END_MS, BlockRef, HeadContent, decode_head
+from storage.heads import END_MS, BlockRef, HeadContent, decode_head, decode_refs
 from storage.port import SeriesStore, SliceId
 from storage.reader import (
     READ_DEADLINE_S,
@@ -181,9 +183,13 @@ class _Reading:
     def _finder(self) -> Callable[[int, int], bool]:
         """Make what tells whether rows may lie in [a, b): of a later change, or of a block."""
         times = np.sort(times_of(self.later))
+        changes = [placed.change for placed in self.later]
+        attached = [each.blocks for each in changes if isinstance(each, Attach)]
         refs = [ref for ref in self.head.blocks if not ref.summary_only]
+        refs = sorted(chain(refs, *map(decode_refs, attached)), key=lambda ref: ref.from_ms)
         starts = np.array([ref.from_ms for ref in refs] + [END_MS])
-        ends = np.array([ref.to_ms for ref in refs] + [END_MS])
+        # Those that are attached may lie across others: what counts is where the last one so far ends.
+        ends = np.maximum.accumulate(np.array([ref.to_ms for ref in refs] + [END_MS]))
 
         def has_rows(start_ms: int, end_ms: int) -> bool:
             if start_ms >= end_ms:

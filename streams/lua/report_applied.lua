@@ -6,23 +6,23 @@
 --       then pairs of series and content
 -- Gives 1; 0 if the shard is not proved on this server. A report from below `applied` is a late one:
 -- nothing changes.
-local marks = redis.call('HGETALL', KEYS[2])
-local position, proof, last, applied_series = tonumber(ARGV[2]), nil, nil, {}
-for i = 1, #marks, 2 do
-  if marks[i] == 'proof' then
-    proof = marks[i + 1]
-  elseif marks[i] == 'last' then
-    last = marks[i + 1]
-  elseif tonumber(marks[i + 1]) <= position then
-    applied_series[#applied_series + 1] = marks[i]
-  end
-end
+local position = tonumber(ARGV[2])
+local proof, last = unpack(redis.call('HMGET', KEYS[2], 'proof', 'last'))
 if not (proof and last) or string.sub(proof, 41) ~= ARGV[1] then
   return 0
 end
 local limit, incarnation, _, applied, blind = struct.unpack('<ddddd', proof)
 if position < applied then
   return 1
+end
+
+-- Only what moves `applied` has anything to drop; a cache told later must not cost a look at every series.
+local applied_series = {}
+local marks = position > applied and redis.call('HGETALL', KEYS[2]) or {}
+for i = 1, #marks, 2 do
+  if marks[i] ~= 'proof' and marks[i] ~= 'last' and tonumber(marks[i + 1]) <= position then
+    applied_series[#applied_series + 1] = marks[i]
+  end
 end
 
 -- Each entry says how many bytes were admitted up to its end, so the first unapplied one tells where the

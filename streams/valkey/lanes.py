@@ -31,6 +31,10 @@ HOLD_S = 0.001
 """How long less than this is held for as much company as the trip before had: whoever was answered comes
 again. A trip costs the server a log write and a fsync, some 100 µs of CPU time however little it carries."""
 
+STALL_S = 0.25
+"""A trip under way for longer may hang with its connection: who comes then takes another lane, with all
+who wait. No fsync of a server that keeps up takes so long."""
+
 Commands = Callable[[str], list[bytes]]
 """Writes the commands of a call for the run id of the connection on which they go out."""
 
@@ -55,6 +59,7 @@ class Lanes:
         self._waiting: deque[_Call] = deque()
         self._waiting_bytes = 0
         self._departing = False
+        self._departed_s = 0.0
         self._company = 1
         """Calls of the last trip."""
         self._hold: asyncio.TimerHandle | None = None
@@ -96,11 +101,12 @@ class Lanes:
         """Tell whether what waits is worth a trip; small calls share one, that is, all that is under way."""
         if self._waiting_bytes >= LANE_BYTES_MIN:
             return True
+        loop = asyncio.get_running_loop()
         if len(self._idle) < len(self._links):
-            return False
+            return loop.time() >= self._departed_s + STALL_S
         if len(self._waiting) < self._company:
             if self._hold is None:
-                self._hold = asyncio.get_running_loop().call_later(HOLD_S, self._go)
+                self._hold = loop.call_later(HOLD_S, self._go)
             return False
         return True
 
@@ -116,7 +122,7 @@ class Lanes:
             self._hold = None
         calls: list[_Call] = []
         room = PIPELINE_BYTES_MAX
-        now_s = asyncio.get_running_loop().time()
+        now_s = self._departed_s = asyncio.get_running_loop().time()
         while self._waiting and room > 0:
             call = self._waiting.popleft()
             self._waiting_bytes -= call.bytes_count

@@ -351,12 +351,15 @@ def _rows(page: Reply) -> list[list[Reply]]:
 
 
 def _entry(raw: list[Reply]) -> Entry:
-    """Read an entry as XRANGE gives it; a foreign one has no body and fails later by its own fault."""
+    """Read an entry as XRANGE gives it; of one of another layout, the last value counts as its body.
+
+    So what an earlier layout held is applied, and what is foreign fails later by its own fault and is kept.
+    """
     position = int(cast("bytes", raw[0]).partition(b"-")[0])
-    marks, body, *more = cast("list[bytes]", raw[1])
-    if more or len(marks) != ENTRY_MARKS.size:
-        return Entry(position, 0, b"")
-    previous, _ = ENTRY_MARKS.unpack(marks)
+    *marks, body = cast("list[bytes]", raw[1])
+    if len(marks) != 1 or len(marks[0]) != ENTRY_MARKS.size:
+        return Entry(position, 0, body)
+    previous, _ = ENTRY_MARKS.unpack(marks[0])
     return Entry(position, int(previous) if 0 < previous < position else 0, body)
 
 

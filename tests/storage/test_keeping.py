@@ -13,11 +13,13 @@ from schemas.errors import Conflict, StoreUnavailable
 from storage import blocks
 from storage.heads import HeadContent, decode_head
 from storage.memory import MemorySeriesStore
-from storage.port import Head, Pin
+from storage.port import Head, Pin, Turn
 from storage.purging import find_orphans, pin, purge, release
 from storage.reader import EVERYTHING, Wanted, read_answer, read_refs
 from storage.retention import refuses, retain
 from storage.sealing import Sealed
+from storage.slices import WIDTH_MS_MAX
+from storage.summary_reader import Cells, read_cells
 from tests.storage.layers import serial
 from tests.storage.laying import (
     FIRST_MS,
@@ -144,6 +146,25 @@ async def test_rows_that_come_too_late_live_no_more() -> None:
     assert head.rows_from_ms == (await head_of(store)).rows_from_ms
 
 
+@pytest.mark.parametrize(
+    "late", [walk([5]), Clear(FIRST_MS + 250_000, FIRST_MS + 300_000)], ids=["row", "clear"]
+)
+async def test_retention_waits_for_what_is_not_sealed(late: Any) -> None:
+    """A summary that a late row or a clear is not in would be wrong for ever (design 4.11, 4.13)."""
+    store, new_id = await filled(), _other_ids()
+    await lay(store, 2, late)
+    expected = {time_ms for time_ms in await state_of(store) if time_ms < FIRST_MS + 450_000}
+    assert await retain(store, SLICE, FIRST_MS + 450_000, new_id) is None
+
+    with mock.patch.object(blocks, "BLOCK_ROWS_MAX", 100):
+        await sealed_through(store, 2, new_id)
+    left = await retain(store, SLICE, FIRST_MS + 450_000, new_id)
+
+    assert left is not None
+    kept = await state_of(store)
+    assert len(expected - kept.keys()) == sum(ref.rows for ref in left.head.blocks if ref.summary_only)
+
+
 async def test_retention_goes_on_where_it_was() -> None:
     """A later horizon takes more blocks, one that was reached nothing; a summary is not summed again."""
     store, new_id = await filled(), _other_ids()
@@ -159,6 +180,25 @@ async def test_retention_goes_on_where_it_was() -> None:
     assert [True] * 6 + [False] * 4 == [ref.summary_only for ref in refs]
     assert [100] * 10 == [ref.rows for ref in refs]
     assert 400 == len(await state_of(store))
+
+
+async def test_a_block_over_years_is_summarised_by_its_cells_only() -> None:
+    """A record counts its times in 32 bits: of a block over more than 49 days the head says nothing."""
+    store = MemorySeriesStore()
+    await store.write_turn(Turn((SLICE,), widths={SLICE: WIDTH_MS_MAX}))
+    await lay(store, 1, walk(DAY * np.arange(400), variables=1))
+    before = await state_of(store)
+    await sealed_through(store, 1, ids())
+    assert await retain(store, SLICE, FIRST_MS + 500 * DAY, _other_ids()) is not None
+
+    wanted = Wanted(FIRST_MS, FIRST_MS + 500 * DAY)
+    borders = np.array([-1, 1]) * 10**6 * DAY
+    [found] = [each async for each in read_cells(store, SERIES, wanted, borders)]
+
+    assert isinstance(found, Cells)
+    cells = found.partials[1]
+    assert 400 == cells.good.count.sum()
+    assert (min(before), max(before)) == (cells.first_ms[0], cells.last_ms[-1])
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

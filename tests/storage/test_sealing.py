@@ -43,7 +43,10 @@ AMPLIFICATION_MAX = 4.0
 @given(layers(), st.data())
 def test_seals_at_any_time_change_no_read(changes, data):
     """However often a slice is sealed, into however small blocks, it reads as its entries in order say."""
-    with mock.patch.object(blocks, "BLOCK_ROWS_MAX", data.draw(st.sampled_from([1, 3, 10]))):
+    with (
+        mock.patch.object(blocks, "BLOCK_ROWS_MAX", data.draw(st.sampled_from([1, 3, 10]))),
+        mock.patch.object(levels, "BATCH_WEIGHT", data.draw(st.sampled_from([1.0, 8.0]))),
+    ):
         asyncio.run(_seal_now_and_then([shifted(change) for change in changes], data))
 
 
@@ -139,6 +142,35 @@ async def test_late_rows_cost_at_most_a_block_each() -> None:
         assert sealed.volume.written_bytes <= 1.25 * before
 
     assert len((await head_of(store)).blocks) <= 13
+
+
+async def test_a_seal_that_touches_all_blocks_holds_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Late rows in each of 30 blocks, one beside the other, are sealed in several steps (decision 0016)."""
+    monkeypatch.setattr(blocks, "BLOCK_ROWS_MAX", 100)
+    store, new_id = MemorySeriesStore(), ids()
+    await lay(store, 1, walk(1000 * np.arange(3_000)))
+    await sealed_through(store, 1, new_id)
+    await lay(store, 2, walk(500 + 10_000 * np.arange(300), seed=2))
+    before = await state_of(store)
+
+    held = []
+
+    class Looked:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        async def read_blocks(self, slice_id: Any, part: int, variables: Any, block_ids: Any) -> Any:
+            held.append(len(block_ids))
+            return await store.read_blocks(slice_id, part, variables, block_ids)
+
+    looked: Any = Looked()
+    sealed = await sealed_through(looked, 2, new_id)
+
+    assert max(held) <= levels.BATCH_WEIGHT + 2
+    assert before == await state_of(store)
+    assert not sealed.whole
+    assert max(before) == sealed.newest.time_ms[-1]
+    assert 0 < sealed.newest.rows < len(before)
 
 
 async def test_what_a_clear_covers_is_dropped_unread() -> None:

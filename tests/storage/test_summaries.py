@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.aspects import VariableType
-from schemas.changes import Clear, Upsert
+from schemas.changes import Attach, Clear, Upsert
 from schemas.columns import Column, Columns, Texts
 from schemas.errors import Corrupt
 from schemas.folding import cells_of, of_columns
@@ -23,6 +24,7 @@ from schemas.partials import CELL_MS, Partials, joined, nothing, regrouped
 from storage import blocks, summaries
 from storage.cassandra.series import CassandraSeriesStore
 from storage.cassandra.session import Address
+from storage.heads import encode_refs
 from storage.memory import MemorySeriesStore
 from storage.port import SeriesStore
 from storage.reader import Placed, Wanted, read_series
@@ -240,6 +242,27 @@ async def test_no_row_is_read_where_summaries_hold():
     by_hour, _ = await folded(store, wanted, hours)
     assert {blocks.SUMMARY} == {variable for _, variable in store.block_rows_read}
     assert [3_600] * 8 + [1_200] == by_hour[1].good.count.tolist()
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["delta", "tail"])
+async def test_a_window_inside_an_attached_block_is_not_empty(stored):
+    """An import that is not sealed yet counts, also where neither end of its block is asked for (9.2)."""
+    store, new_id = MemorySeriesStore(), ids()
+    rows = walk(1000 * np.arange(9_000))
+    ref, body = blocks.encode_block(blocks.Place(SLICE, 0), new_id(), rows, 2)
+    await store.write_blocks(body)
+    attach = Attach(encode_refs((msgspec.structs.replace(ref, slice_start_ms=SLICE.start_ms),)))
+    await lay(store, 1, walk([10_000_000]))
+    await sealed_through(store, 1, new_id)
+    if stored:
+        await lay(store, 2, attach)
+    tail = [] if stored else [Placed(2, 2, attach)]
+
+    wanted = Wanted(CELL_BASE * CELL_MS + 1, (CELL_BASE + 4) * CELL_MS + 1)
+    borders = CELL_MS * (CELL_BASE + np.arange(5))
+    found, _ = await folded(store, wanted, borders, tail)
+
+    assert [900] * 4 == found[1].good.count.tolist()
 
 
 async def test_a_head_keeps_a_bounded_number_of_summaries(monkeypatch):

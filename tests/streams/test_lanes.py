@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from schemas.errors import StreamUnavailable
 from streams.valkey.lanes import LANE_BYTES_MIN, Lanes
 
 SMALL, LARGE = 100, LANE_BYTES_MIN
@@ -25,6 +26,9 @@ class Line:
         self.sent.append(commands)
         self.answer = asyncio.get_running_loop().create_future()
         return self.answer
+
+    def drop(self):
+        """Be closed."""
 
     async def come_back(self):
         """Answer everything under way."""
@@ -106,3 +110,44 @@ async def test_who_does_not_come_is_not_waited_for(lanes, lines):
     await send(lanes, b"d")
 
     assert [[b"a", b"b"], [b"c"], [b"d"]] == sent(lines)
+
+
+async def test_a_lane_that_hangs_does_not_hold_up_the_others(lanes, lines, monkeypatch):
+    """Who waits for it sets out with the next call, on a connection that lives."""
+    [hanging] = await send(lanes, b"a")
+    await send(lanes, b"b")
+    assert [[b"a"]] == sent(lines)
+    monkeypatch.setattr("streams.valkey.lanes.STALL_S", 0.0)
+
+    [later] = await send(lanes, b"c")
+    await next(line for line in lines if [b"b", b"c"] in line.sent).come_back()
+
+    assert [b"OK"] == later.result()
+    assert not hanging.done()
+
+
+async def test_a_caller_who_leaves_is_not_sent(lanes, lines):
+    """A call that was given up while it was held costs nobody a trip, and holds up nobody."""
+    await send(lanes, b"a", b"b")
+    await next(line for line in lines if line.sent).come_back()
+    [held] = await send(lanes, b"c")
+    held.cancel()
+
+    await send(lanes, b"d")
+    await next(line for line in lines if [b"d"] in line.sent).come_back()
+
+    assert [[b"a", b"b"], [b"d"]] == sent(lines)
+
+
+async def test_what_is_held_fails_when_the_lanes_are_closed(lanes, lines):
+    """Nobody waits for an answer that cannot come, and nothing sets out afterwards."""
+    await send(lanes, b"a", b"b")
+    await next(line for line in lines if line.sent).come_back()
+    [held] = await send(lanes, b"c")
+
+    lanes.close()
+
+    with pytest.raises(StreamUnavailable):
+        held.result()
+    lanes._go()
+    assert [[b"a", b"b"]] == sent(lines)

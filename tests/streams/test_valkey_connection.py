@@ -182,17 +182,39 @@ async def test_a_full_server_refuses_entries_and_lets_the_writer_make_room(serve
 
 
 async def test_foreign_entries_are_read_as_what_they_are(server, stream):
-    """An entry that somebody else put there comes without a body, so that it fails by its own fault (R14)."""
+    """What somebody else put there comes as it is and fails by its own fault, so nothing of it is lost (R14).
+
+    An entry of the first layout (previous position, total of bytes, body) comes with its body.
+    """
+    await ask(server, "XADD", f"stream:{{{SHARD}}}", "4-0", "p", "3", "t", "99", "b", "of the first layout")
     await ask(server, "XADD", f"stream:{{{SHARD}}}", "5-3", "who", "me")
     await ask(server, "XADD", f"stream:{{{SHARD}}}", "6-0", struct.pack("<dd", -math.inf, math.nan), "x")
     positions = await append(stream)
 
     entries = (await stream.read({SHARD: 0}, bytes_max=1_000))[SHARD]
 
-    assert [(5, 0, b""), (6, 0, b"x")] == [(each.position, each.previous, each.body) for each in entries[:2]]
-    assert positions == [each.position for each in entries[2:]]
+    found = [(each.position, each.previous, each.body) for each in entries]
+    assert [(4, 0, b"of the first layout"), (5, 0, b"me"), (6, 0, b"x")] == found[:3]
+    assert positions == [position for position, _, _ in found[3:]]
     assert positions == [each.position for each in (await stream.read({SHARD: 6}, bytes_max=1))[SHARD]]
     assert await stream.report_applied(SHARD, Applied(5))
+
+
+async def test_a_cache_told_later_does_not_look_at_every_series(server, stream):
+    """Only what moves `applied` reads the whole tail: a seal tells of one series among thousands (4.12)."""
+    first, second = await append(stream, admission(1), admission(2))
+    assert await stream.report_applied(SHARD, Applied(first))
+    before = await ask(server, "INFO", "commandstats")
+
+    assert await stream.report_applied(SHARD, Applied(first, {series(1): b"newest"}))
+
+    assert hgetall_calls(before) == hgetall_calls(await ask(server, "INFO", "commandstats"))
+    assert b"newest" == (await stream.read_tail(SHARD, series(1))).latest
+    assert second == (await stream.read_tail(SHARD, series(2))).chain[-1].position
+
+
+def hgetall_calls(stats):
+    return next(line for line in stats.decode().splitlines() if "cmdstat_hgetall" in line).split(",")[0]
 
 
 async def test_marks_that_are_gone_are_missed_one_by_one(server, stream):
