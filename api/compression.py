@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -32,6 +32,9 @@ EXPANDED_BYTES_ALWAYS: Final = 65_536
 WINDOW_BYTES_MAX: Final = 8 * 1_048_576
 """Memory that a zstd frame may ask for (RFC 8878, 3.1.1.1.2)."""
 
+PARTS_MAX: Final = 256
+"""Members or frames of a body: what follows is copied for each, so a megabyte of empty ones takes seconds."""
+
 _GZIP_WINDOW_BITS: Final = 31
 _LOOK_BYTES: Final = 65_536
 
@@ -54,7 +57,8 @@ def coding_of(content_encoding: str) -> Coding:
 def expand(body: bytes, coding: Coding, bytes_max: int) -> bytes:
     """Decompress a body to at most `bytes_max`; never more than that is held of it.
 
-    TooLarge above it, Malformed for what is cut off, broken, or grows more than `EXPANSION_MAX` times.
+    TooLarge above it, Malformed for what is cut off, broken, in too many parts, or grows more
+    than `EXPANSION_MAX` times.
     """
     if coding is Coding.IDENTITY or not body:
         return body
@@ -77,6 +81,7 @@ def _gunzip(body: bytes, allowed: int) -> bytes | None:
     parts: list[bytes] = []
     left = allowed + 1
     while body and left > 0:
+        _demand_few(parts, Coding.GZIP)
         reader = zlib.decompressobj(_GZIP_WINDOW_BITS)
         parts.append(reader.decompress(body, left))
         left -= len(parts[-1])
@@ -98,12 +103,18 @@ def _unzstd(body: bytes, allowed: int) -> bytes | None:
         return bytes(allowed + 1)
     parts: list[bytes] = []
     while body:
+        _demand_few(parts, Coding.ZSTD)
         frame = decompressor.decompressobj()
         parts.append(frame.decompress(body))
         if not frame.eof:
             return None
         body = frame.unused_data
     return b"".join(parts)
+
+
+def _demand_few(parts: Sequence[bytes], coding: Coding) -> None:
+    if len(parts) == PARTS_MAX:
+        raise Malformed(f"The body is {coding.value} in more than {PARTS_MAX} parts; send it as one.")
 
 
 async def compress(body: bytes, coding: Coding) -> bytes:

@@ -6,9 +6,11 @@ length, and a failure at the beginning still has a status; a failure after that 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +19,7 @@ from litestar.response import Stream
 
 from api.compression import COMPRESSED_BYTES_MIN, compress, compressed
 from api.negotiation import Coding, Format, choose_coding, choose_format
-from schemas.columns import Texts
+from schemas.columns import Columns, Texts
 from schemas.csv_format import CsvFormat
 from schemas.ids import SeriesId
 from schemas.json_format import JsonRecords, JsonSeries
@@ -34,6 +36,11 @@ VARY: Final = "Authorization, Accept, Accept-Encoding"
 
 GATHERED_ROWS_MIN: Final = 4_096
 """Rows of several series in one piece of a table: below it each piece costs more than its rows."""
+
+IN_THREAD_CELLS: Final = 20_000
+IN_THREAD_TEXT_BYTES: Final = 1_048_576
+"""From so many values, or so much text, on writing takes longer than 10 ms; a full page of usual records is
+below it."""
 
 SERIES_LABELS: Final = ("assetId", "aspectName")
 POSITION_LABEL: Final = "_readPosition"
@@ -86,10 +93,23 @@ def writer_of(format_: Format, outline: Outline) -> TableFormat:
     return kind(fields, schema)
 
 
-def written_at_once(format_: Format, outline: Outline, found: Found) -> bytes:
+async def written_at_once(format_: Format, outline: Outline, found: Found) -> bytes:
     """Write an answer that is one piece."""
     writer = writer_of(format_, outline)
-    return b"".join((writer.begin(), writer.rows(found), writer.end()))
+    return b"".join((writer.begin(), await _rows(writer, found), writer.end()))
+
+
+async def _rows(writer: TableFormat, found: Found) -> bytes:
+    return await beside(found.columns, partial(writer.rows, found))
+
+
+async def beside(columns: Columns, write: Callable[[], bytes]) -> bytes:
+    """Write rows, in a thread where they are many or large: others are served meanwhile."""
+    cells = columns.rows * len(columns.cells)
+    texts = (each.values for each in columns.cells.values() if isinstance(each.values, Texts))
+    if cells < IN_THREAD_CELLS and sum(int(each.offsets[-1]) for each in texts) < IN_THREAD_TEXT_BYTES:
+        return write()
+    return await asyncio.to_thread(write)
 
 
 async def written(
@@ -101,7 +121,7 @@ async def written(
     table_of_several = outline.several and format_ is not Format.JSON
     async with aclosing(_gathered(found) if table_of_several else found) as pieces:
         async for piece in pieces:
-            yield writer.rows(piece)
+            yield await _rows(writer, piece)
     yield writer.end()
 
 

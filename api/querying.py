@@ -30,7 +30,15 @@ from schemas.errors import Invalid, Malformed, Problem
 from schemas.ids import SeriesId, is_hex_id
 from schemas.intervals import VALUES_V4, Interval, Unit, intervals_most
 from schemas.limits import MB, QUERY_INTERVALS_MAX
-from schemas.queries import Part, RangeQuery, SeriesQuery, parse_range_query, parse_series_query, parts_named
+from schemas.queries import (
+    Part,
+    RangeQuery,
+    ReadKind,
+    SeriesQuery,
+    parse_range_query,
+    parse_series_query,
+    parts_named,
+)
 from schemas.receipts import Place
 from schemas.tables import Found, fields_of
 from schemas.times import parse_time
@@ -41,7 +49,9 @@ T = TypeVar("T")
 LATEST_PATH: Final = "/api/aspectstore/v1/latest"
 
 PAGES_AT_ONCE: Final = 8
-"""Series of a query that are read ahead, and so the pages that are held."""
+"""Series of a query that are read ahead, and so the pages that are held …"""
+PAGES_BYTES: Final = 64 * MB
+"""… where they may be large, fewer: a page of the longest strings is 400 MB."""
 
 LATEST_AT_ONCE: Final = 64
 """Caches asked for side by side: they share the round trips to the stream server."""
@@ -93,13 +103,16 @@ async def read_range(
 
 def piece_rows(aspect: AspectType, query: RangeQuery) -> int:
     """Give the rows of a piece, fewer the larger they may be."""
-    chosen = query.variable_ids
-    row_bytes = 8 + sum(
+    return max(PIECE_ROWS_MIN, min(PIECE_ROWS_MAX, PIECE_BYTES // _row_bytes(aspect, query.variable_ids)))
+
+
+def _row_bytes(aspect: AspectType, chosen: frozenset[int] | None) -> int:
+    """Give the most that a row may take."""
+    return 8 + sum(
         variable.value_bytes_max + 8 * variable.quality_code
         for variable in aspect.variables
         if chosen is None or variable.id in chosen
     )
-    return max(PIECE_ROWS_MIN, min(PIECE_ROWS_MAX, PIECE_BYTES // row_bytes))
 
 
 # -- many series -----------------------------------------------------------------------------------
@@ -120,7 +133,21 @@ async def read_many(
     """Read a page of each of many series (design 9)."""
     places = await places_of(services, caller, question)
     chosen = _chosen(services, caller, question, places)
-    return _answer(services, chosen, after, PAGES_AT_ONCE)
+    return _answer(services, chosen, after, pages_at_once(chosen))
+
+
+def pages_at_once(chosen: Sequence[Chosen]) -> int:
+    """Give how many series are read side by side, fewer the larger their pages may be."""
+    kinds = {(one.aspect.id, one.aspect.version): one for one in chosen}
+    largest = max(
+        (
+            (one.query.limit if one.query.kind is ReadKind.RANGE else 1)
+            * _row_bytes(one.aspect, one.query.variable_ids)
+            for one in kinds.values()
+        ),
+        default=1,
+    )
+    return max(1, min(PAGES_AT_ONCE, PAGES_BYTES // largest))
 
 
 def _chosen(
@@ -192,13 +219,17 @@ async def aggregate_many(
     index = services.index.of(caller.tenant)
     unknown = set(question.variables or ())
     asked: list[tuple[tuple[str, str], Request]] = []
+    selects: dict[tuple[str, int], dict[str, str] | None] = {}
     for place in places:
         aspect = index.series_of(*place)[1]
-        names = {variable.name for variable in aspect.variables}
-        unknown -= names
-        chosen = [name for name in question.variables or () if name in names]
-        if question.variables is None or chosen:
-            select = {"select": ",".join(chosen)} if chosen else {}
+        key = (aspect.id, aspect.version)
+        if key not in selects:
+            names = {variable.name for variable in aspect.variables}
+            unknown -= names
+            chosen = [name for name in question.variables or () if name in names]
+            selects[key] = {"select": ",".join(chosen)} if chosen else None
+        select = {} if question.variables is None else selects[key]
+        if select is not None:
             asked.append((place, Request(caller, *place, {**parameters, **select}, VALUES_V4, read_after)))
     _demand_known(question, unknown)
 
@@ -243,7 +274,7 @@ def _aggregate_parameters(question: Question, series: int) -> dict[str, str]:
     parameters = {name: value for name, value in given.items() if value is not None}
     parameters |= {"intervalUnit": intervals.unit, "intervalValue": str(intervals.value)}
     if intervals.functions is not None:
-        parameters["functions"] = ",".join(intervals.functions)
+        parameters["functions"] = ",".join(dict.fromkeys(intervals.functions))
     if intervals.timezone is not None:
         parameters["timezone"] = intervals.timezone
     return parameters

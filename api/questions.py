@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -13,7 +14,10 @@ from api.tenant_index import TenantIndex
 from schemas.aspects import DYNAMIC
 from schemas.codes import INVALID_BODY, MISSING_BODY
 from schemas.errors import Invalid, NotFound, Problem
-from schemas.limits import QUERY_SERIES_MAX
+from schemas.limits import QUERY_SERIES_MAX, VARIABLES_OF_ASPECT_MAX
+
+NAMES_MAX: Final = 2 * VARIABLES_OF_ASPECT_MAX
+"""Variables and codes of a question: as many as the widest aspect has. Each is looked for in each type."""
 
 
 class Intervals(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
@@ -58,6 +62,8 @@ async def places_of(services: Services, caller: Identity, question: Question) ->
         raise Invalid([Problem("/variables", INVALID_BODY, "Name variables, or leave the list out.")])
     _demand_few(len(question.assets or ()), "/assets")
     _demand_few(len(aspects or ()), "/aspects")
+    if len(question.variables or ()) > NAMES_MAX:
+        raise Invalid([Problem("/variables", INVALID_BODY, f"Name at most {NAMES_MAX} variables.")])
     if question.assets:
         assets = list(dict.fromkeys(question.assets))
         for asset in assets:
@@ -66,15 +72,18 @@ async def places_of(services: Services, caller: Identity, question: Question) ->
     else:
         assets = await first_assets(services, caller, aspects or (), QUERY_SERIES_MAX)
         index = services.index.of(caller.tenant)
-    places = [
-        (asset, aspect)
-        for asset in assets
-        for aspect in _dynamic_aspects(index, index.asset(asset).value.type_id)
-        if aspects is None or aspect in aspects
-    ]
+    wanted = None if aspects is None else frozenset(aspects)
+    of_type: dict[str, list[str]] = {}
+    places: list[tuple[str, str]] = []
+    for asset in assets:
+        type_id = index.asset(asset).value.type_id
+        if type_id not in of_type:
+            names = _dynamic_aspects(index, type_id)
+            of_type[type_id] = [name for name in names if wanted is None or name in wanted]
+        places += [(asset, name) for name in of_type[type_id]]
+        _demand_few(len(places), "/assets")
     if not places:
         raise NotFound("There is no such aspect with time series.")
-    _demand_few(len(places), "/assets")
     return places
 
 

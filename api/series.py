@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from api.catalog_index import CatalogIndex
 from api.errors import quota_headers, row_of
-from api.formats import Outline, named, written_at_once
+from api.formats import Outline, beside, named, written_at_once
 from api.identity.tokens import Identity
 from api.ingest import Accepted, Ingest, Write, idempotency_of, rate_of
 from api.negotiation import Format
@@ -203,9 +204,10 @@ class SeriesService:
             headers["read-position"] = str(page.behind)
         found = Found(aspect, page.columns, query.parts)
         if format_ is Format.JSON:
-            return Answered(200, headers, render_records(page.columns, aspect, query.parts))
+            write = partial(render_records, page.columns, aspect, query.parts)
+            return Answered(200, headers, await beside(page.columns, write))
         outline = Outline([fields_of(aspect, query.parts)], [named(place, series)], position=page.behind)
-        return Answered(200, headers, written_at_once(format_, outline, found))
+        return Answered(200, headers, await written_at_once(format_, outline, found))
 
     def _link(self, place: tuple[str, str], parameters: Mapping[str, str]) -> str:
         """Name the next page; relative unless the installation knows its address (wire 1.5)."""

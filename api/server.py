@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -17,7 +18,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from api.connection import Connection
+from api.connection import CONNECTIONS_MAX, Connection
 from api.door import Door
 from runtime.places import BACKLOG
 
@@ -26,7 +27,9 @@ KEEP_ALIVE_S = 75
 DRAIN_S = 30
 """Requests that have not been answered by then are cut off when the process ends."""
 LOOK_TICKS = 10
-"""The server's ticks between two looks at heads that are on their way: about a second."""
+"""The server's ticks between two looks at connections: about a second."""
+DESCRIPTORS_KEPT = 128
+"""File descriptors for everything but clients: stores, stream server, listeners, the loop."""
 
 
 async def serve(door: Door, listener: socket.socket, begun: Callable[[], None]) -> None:
@@ -72,10 +75,23 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+def room() -> int:
+    """Raise the limit of file descriptors as far as it helps; give how many connections it has room for.
+
+    Without room for a connection the door could neither refuse it nor open a file of the store.
+    """
+    wanted = CONNECTIONS_MAX + DESCRIPTORS_KEPT
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return CONNECTIONS_MAX if soft >= wanted or soft < 0 else max(1, soft - DESCRIPTORS_KEPT)
+
+
 def _config(door: Door) -> uvicorn.Config:
     return uvicorn.Config(
         door,
-        http=functools.partial(Connection, door),  # type: ignore[arg-type]  # it is called, whatever it is
+        http=functools.partial(Connection, door, room()),  # type: ignore[arg-type]  # it is only called
         ws="none",
         lifespan="off",
         log_config=None,  # what the server logs goes the way of every other log

@@ -37,6 +37,10 @@ class ColumnClass(IntEnum):
     TEXT = 4
 
 
+LONG_TEXT_BYTES = 512
+"""From strings of this length on, one by one is faster than byte by byte, and needs no index of each byte."""
+
+
 class Texts(msgspec.Struct, frozen=True, gc=False):
     """N strings as UTF-8: string i is `octets[offsets[i]:offsets[i + 1]]`; absent ones are empty."""
 
@@ -67,6 +71,9 @@ class Texts(msgspec.Struct, frozen=True, gc=False):
         lengths = self.offsets[rows + 1] - starts
         offsets = np.zeros(len(rows) + 1, type_int)
         np.cumsum(lengths, out=offsets[1:])
+        if offsets[-1] > LONG_TEXT_BYTES * len(rows):
+            spans = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
+            return Texts(offsets, np.concatenate([self.octets[start:end] for start, end in spans]))
         source = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
         return Texts(offsets, self.octets[source])
 

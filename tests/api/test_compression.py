@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from api.bodies import demand_media
-from api.compression import EXPANDED_BYTES_ALWAYS, EXPANSION_MAX, coding_of, expand
+from api.compression import EXPANDED_BYTES_ALWAYS, EXPANSION_MAX, PARTS_MAX, coding_of, expand
 from api.negotiation import Coding
 from schemas.errors import Malformed, TooLarge, UnsupportedMedia
 from tests.api.doors import basic
@@ -74,6 +74,16 @@ def test_a_bomb_is_refused_at_its_ratio(name):
         expand(CODINGS[name](bytes(9 * MB)), CODING[name], 10 * MB)
     small = bytes(EXPANDED_BYTES_ALWAYS)
     assert small == expand(CODINGS[name](small), CODING[name], MB)
+
+
+@pytest.mark.parametrize("name", CODINGS)
+def test_a_body_has_few_parts(name):
+    """A megabyte of empty members would hold up everybody for seconds: each is followed by all others."""
+    empty, whole = CODINGS[name](b""), CODINGS[name](TEXT)
+
+    assert TEXT == expand(empty * (PARTS_MAX - 1) + whole, CODING[name], MB)
+    with pytest.raises(Malformed, match=f"{PARTS_MAX} parts"):
+        expand(empty * PARTS_MAX + whole, CODING[name], MB)
 
 
 def test_a_frame_that_wants_much_memory_is_malformed():

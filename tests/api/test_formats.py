@@ -22,7 +22,8 @@ from schemas.aspects import AspectType, Variable, VariableType
 from schemas.changes import Upsert
 from schemas.columns import Column, Columns
 from schemas.errors import NotAcceptable
-from schemas.queries import RangeQuery, TimeRange
+from schemas.ids import SeriesId
+from schemas.queries import RangeQuery, ReadKind, SeriesQuery, TimeRange
 from schemas.tables import fields_of
 from tests.api.masts import MAST, NOW_MS, aspect_type, at, problems
 from tests.api.served import served_site
@@ -302,6 +303,24 @@ def test_pieces_are_small_where_records_may_be_large():
 
 
 @pytest.mark.parametrize(
+    ("names", "kind", "expected"),
+    [
+        (["tyres"], ReadKind.RANGE, 8), (["tyres", "wide"], ReadKind.RANGE, 4),
+        (["tyres", "weather"], ReadKind.RANGE, 1), (["weather"], ReadKind.NEWEST, 8), ([], ReadKind.RANGE, 8),
+    ],
+)  # fmt: skip
+def test_few_pages_are_read_ahead_where_they_may_be_large(names, kind, expected):
+    """Eight pages of the longest strings would be 3 GB for one request."""
+    query = SeriesQuery(kind, TimeRange(0, 1))
+    chosen = [
+        querying.Chosen((MAST, name), SeriesId("acme", MAST, "a"), aspect_type("acme", name), query)
+        for name in names
+    ]
+
+    assert expected == querying.pages_at_once(chosen)
+
+
+@pytest.mark.parametrize(
     ("parameters", "pointer"),
     [
         ({"limit": "0"}, "/limit"), ({"limit": "-1"}, "/limit"), ({"limit": "1e3"}, "/limit"),
@@ -454,3 +473,28 @@ async def test_a_stream_reaches_the_client_piece_by_piece():
         assert "chunked" == answer.headers["transfer-encoding"]
         assert pieces == 300_000 // querying.PIECE_ROWS_MAX + 1
         assert pieces < len(read_on) < 2 * pieces
+
+
+@pytest.mark.parametrize("media", [Format.JSON.value, CSV])
+@pytest.mark.parametrize("own_route", [True, False], ids=["stream", "page"])
+async def test_many_values_are_written_in_a_thread(site, monkeypatch, media, own_route):
+    """Who reads 30,000 values holds nobody up; three are written at once."""
+    beside = []
+    to_thread = asyncio.to_thread
+
+    async def noted(write):
+        beside.append(write)
+        return await to_thread(write)
+
+    monkeypatch.setattr(formats.asyncio, "to_thread", noted)
+    wide = site.open.of(aspect="wide")
+    few, many = {"v1": 1.0}, {f"v{number}": float(number) for number in range(1_000)}
+    await wide.wrote([{"_time": at(n), **few} for n in range(3)])
+    path = own(wide) if own_route else wide.path
+    answers = [await wide.send("GET", path, None, {"to": at(99)}, accept=media)]
+    assert not beside
+    await wide.wrote([{"_time": at(n), **many} for n in range(30)])
+    answers.append(await wide.send("GET", path, None, {"to": at(99)}, accept=media))
+
+    assert [200, 200] == [answer.status_code for answer in answers]
+    assert 1 == len(beside)

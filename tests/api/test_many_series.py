@@ -113,6 +113,7 @@ async def test_variables_choose_what_is_shown(masts):
         ({"aspects": ["nothing"]}, 404, None),
         ({"aspects": ["weather"], "variables": ["level", "x", "y"]}, 400, ["/variables/1", "/variables/2"]),
         ({"aspects": ["weather"], "variables": []}, 400, ["/variables"]),
+        ({"aspects": ["weather"], "variables": ["level"] * (questions.NAMES_MAX + 1)}, 400, ["/variables"]),
         ({"aspects": ["weather"], "from": "x", "sort": "up"}, 400, ["/sort", "/from"]),
         ({"aspects": ["weather"], "limit": 0}, 400, ["/limit"]),
         ({"aspects": ["weather"], "limit": 2_001}, 400, ["/limit"]),

@@ -123,6 +123,7 @@ def _undo_file(head: Path, files: dict[tuple[int, int], Path], undone: Undone) -
     path = files.get((dev, ino))
     if magic != b"ROLLFIL1" or dead or path is None:
         return
+    before = path.stat()
     with path.open("r+b", buffering=0) as file:
         for offset, size, old in reversed(
             list(_records(head.with_suffix(".undo"), cleared - base, end - base))
@@ -133,6 +134,8 @@ def _undo_file(head: Path, files: dict[tuple[int, int], Path], undone: Undone) -
             os.pwrite(file.fileno(), old, offset)
         if map_end > map_begin:
             undone.pages += _restore_pages(file.fileno(), head.with_suffix(".map"), map_begin, map_end)
+    # A cut writes nothing, so it leaves no new time: Cassandra's transaction logs compare them.
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def _records(journal: Path, begin: int, end: int) -> Iterator[tuple[int, int, bytes]]:
