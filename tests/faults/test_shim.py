@@ -314,6 +314,21 @@ def test_a_disk_may_lie(root: Path, compiled: Path, monkeypatch: pytest.MonkeyPa
     assert [b"0123456789", b"012XX56789"] == [(root / name).read_bytes() for name in "fg"]
 
 
+def test_a_cut_leaves_no_new_times(root: Path, compiled: Path) -> None:
+    """A cut writes nothing: a file that loses bytes keeps its time (Cassandra compares times at its start)."""
+    cut = PowerCut(root.parent / "side", [root], compiled)
+    script = OPENING + "os.pwrite(f, b'XX', 3)\nend()\n"
+    environ = {**os.environ, **cut.environment}
+    subprocess.run([sys.executable, "-c", script], cwd=root, env=environ, check=False)
+    os.utime(root / "f", ns=(1, 1_000_000_000))
+
+    undone = cut.roll_back()
+
+    assert 1 == undone.writes
+    assert b"0123456789" == (root / "f").read_bytes()
+    assert 1_000_000_000 == (root / "f").stat().st_mtime_ns
+
+
 def test_files_elsewhere_are_left_alone(root: Path, compiled: Path, tmp_path: Path) -> None:
     """Only what lies below the roots is rolled back, and shared-memory files never are."""
     run(
