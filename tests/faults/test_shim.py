@@ -315,7 +315,7 @@ def test_a_disk_may_lie(root: Path, compiled: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_cut_leaves_no_new_times(root: Path, compiled: Path) -> None:
-    """A cut writes nothing: a file that loses bytes keeps its time (Cassandra compares times at its start)."""
+    """A cut writes nothing: a file that loses bytes keeps its time (Cassandra compares times)."""
     cut = PowerCut(root.parent / "side", [root], compiled)
     script = OPENING + "os.pwrite(f, b'XX', 3)\nend()\n"
     environ = {**os.environ, **cut.environment}
