@@ -158,7 +158,7 @@ async def test_a_read_never_joins_one_that_took_its_tail_before_a_write(site, pa
     assert [{"_time": at(0), "level": 1}] == (await early).json()
     for task in later:
         assert [{"_time": at(0), "level": 2}] == (await task).json()
-    assert 2 <= len(tails.taken) <= 3  # of seven reads
+    assert 2 <= len(tails.taken) < 7  # of seven reads: how many share one is up to the loop
 
 
 async def test_reads_of_others_are_never_shared(site):
