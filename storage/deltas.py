@@ -16,7 +16,7 @@ from schemas.changes import Attach, Change, Clear, Upsert
 from schemas.column_codec import decode_columns, encode_columns, unpacked_bits
 from schemas.columns import Columns
 from schemas.errors import Corrupt
-from storage import packing
+from storage import numeric, packing
 
 _RAW, _PACKED, _CLEAR, _ATTACH = 1, 2, 3, 4
 
@@ -70,7 +70,7 @@ def decode_delta(body: bytes) -> Change:
 
 def _pack(columns: Columns) -> bytes:
     flags = 0 if columns.merges is None else 1
-    parts = [_PACKED_HEAD.pack(flags, len(columns.cells)), _sized(0, packing.pack_ints(columns.time_ms))]
+    parts = [_PACKED_HEAD.pack(flags, len(columns.cells)), _sized(0, numeric.pack_times(columns.time_ms))]
     if columns.merges is not None:
         parts.append(_sized(0, np.packbits(columns.merges, bitorder="little").tobytes()))
     parts += [_sized(variable, packing.pack_column(cell)) for variable, cell in sorted(columns.cells.items())]
@@ -90,7 +90,7 @@ def _unpack(content: memoryview) -> Columns:
         at += _SIZED.size
         sections.append((variable, content[at : at + size]))
         at += size
-    time_ms = packing.unpack_ints(sections[0][1])
+    time_ms = numeric.unpack_ints(sections[0][1])
     merges = None
     if flags:
         bits = np.frombuffer(sections[1][1], np.uint8)

@@ -1,9 +1,8 @@
 """Columns ⇄ compressed bytes, each array by the codec that measures best for its kind (design 4.10).
 
-Numbers go through pcodec level 4 (0.66 bytes a value in workload A, 20 M values/s at 1,000 rows),
-booleans are bits, strings a dictionary and codes where that is smaller. An array's first byte names
-its codec; a column is a small header and up to four arrays, each behind its length. Old codec
-numbers stay readable for ever.
+Numbers are packed by `storage.numeric`, booleans are bits, strings a dictionary and codes where that is
+smaller. An array's first byte names its codec; a column is a small header and up to four arrays, each behind
+its length. Old codec numbers stay readable for ever.
 """
 
 from __future__ import annotations
@@ -13,19 +12,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import zstandard
-from numpy.typing import NDArray
-from pcodec import ChunkConfig, standalone
 
 from schemas.column_codec import unpacked_bits
 from schemas.columns import Bools, Column, ColumnClass, Floats, Ints, Texts, Values
 from schemas.errors import Corrupt
+from storage.numeric import pack_floats, pack_ints, unpack_floats, unpack_ints
 
-_PCO, _BITS, _TEXTS, _DICTIONARY, _CONSTANT = 1, 2, 3, 4, 5
+_BITS, _TEXTS, _DICTIONARY = 2, 3, 4
+"""Codec numbers are shared with `storage.numeric`."""
+
 _COLUMN = struct.Struct("<BBI")
 _LENGTH = struct.Struct("<I")
-_CONSTANT_INT = struct.Struct("<Bq")
 _PRESENT, _REMOVED, _QUALITY = 1, 2, 4
-_CONFIG = ChunkConfig(compression_level=4)
 
 ZSTD_LEVEL = 3
 """Strings and bitmaps: level 3 is zstandard's own balance point."""
@@ -77,7 +75,7 @@ def unpack_column(packed: bytes | memoryview) -> Column:
         removed = _unpack_bits(next(arrays), rows) if flags & _REMOVED else None
         quality = unpack_ints(next(arrays)) if flags & _QUALITY else None
         return Column(values, present, removed, quality)
-    except (struct.error, ValueError, RuntimeError, StopIteration) as broken:
+    except (struct.error, ValueError, IndexError, RuntimeError, StopIteration) as broken:
         message = f"a column of {len(packed)} bytes does not unpack: {broken}"
         raise Corrupt(message) from broken
 
@@ -89,38 +87,6 @@ def _split(view: memoryview) -> Iterator[memoryview]:
         view = view[4 + size :]
 
 
-def pack_ints(values: Ints) -> bytes:
-    """Pack integers; a run of one value takes nine bytes."""
-    if len(values) and (values == values[0]).all():
-        return _CONSTANT_INT.pack(_CONSTANT, int(values[0])) + _LENGTH.pack(len(values))
-    return _pack_pco(values)
-
-
-def _pack_pco(values: Floats | Ints) -> bytes:
-    packed: bytes = standalone.simple_compress(np.ascontiguousarray(values), _CONFIG)
-    return bytes([_PCO]) + packed
-
-
-def unpack_ints(packed: bytes | memoryview) -> Ints:
-    """Give back what `pack_ints` took."""
-    if packed[0] == _CONSTANT:
-        _, value = _CONSTANT_INT.unpack_from(packed)
-        (rows,) = _LENGTH.unpack_from(packed, _CONSTANT_INT.size)
-        return np.full(rows, value, "<i8")
-    return _unpack_pco(packed, np.dtype("<i8"))  # type: ignore[return-value]
-
-
-def _unpack_pco(packed: bytes | memoryview, kind: np.dtype[np.generic]) -> NDArray[np.generic]:
-    found = standalone.simple_decompress(bytes(packed[1:]))
-    if found is None:
-        return np.zeros(0, kind)
-    if found.dtype != kind:
-        message = f"an array of {found.dtype} where {kind} was written"
-        raise ValueError(message)
-    array: NDArray[np.generic] = found
-    return array
-
-
 def _pack_values(values: Values, present: Bools | None) -> bytes:
     if isinstance(values, Texts):
         return _pack_texts(values)
@@ -130,20 +96,20 @@ def _pack_values(values: Values, present: Bools | None) -> bytes:
         values = _filled(values, present)  # type: ignore[arg-type]
     if values.dtype.kind == "i":
         return pack_ints(values)  # type: ignore[arg-type]
-    return _pack_pco(values)  # type: ignore[arg-type]
+    return pack_floats(values)  # type: ignore[arg-type]
 
 
 def _filled(values: Floats | Ints, present: Bools) -> Floats | Ints:
-    """Repeat the last present value where there is none: it costs the least to pack."""
+    """Repeat the last present value where there is none, or the first one: it costs the least to pack."""
     if not len(values):
         return values
-    last = np.maximum.accumulate(np.where(present, np.arange(len(values)), 0))
+    last = np.maximum.accumulate(np.where(present, np.arange(len(values)), present.argmax()))
     return values[last]
 
 
 def _unpack_values(packed: memoryview, column_class: ColumnClass, rows: int) -> Values:
     if column_class is ColumnClass.FLOAT:
-        return _unpack_pco(packed, np.dtype("<f8"))  # type: ignore[return-value]
+        return unpack_floats(packed)
     if column_class is ColumnClass.INTEGER:
         return unpack_ints(packed)
     if column_class is ColumnClass.BOOLEAN:

@@ -5,25 +5,21 @@ With a rule switched off from the test's side they go wrong here too, so what ru
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from storage.cassandra.series import CassandraSeriesStore
-from storage.cassandra.session import Address
 from storage.memory import MemorySeriesStore
 from storage.port import SeriesStore
-from storage.sqlite.series import SqliteSeriesStore
 from tests.model.engine import run_on
 from tests.model.pinned import PINNED, STORIES, Pinned
 from tests.model.program import Step
 from tests.model.real import SWITCHES, RealEngine
 from tests.model.rules import DESIGN, Rules, without
 from tests.model.search import random_run
+from tests.storage.opened import opened_store
 
 RUNS = 100
 """Random programs in memory; a tenth of it where each step goes to a server or a file."""
@@ -35,20 +31,8 @@ BREAKABLE = [case for case in PINNED if case.rule in SWITCHES and not case.simul
 @pytest.fixture(params=["memory", "sqlite", "cassandra"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SeriesStore]:
     """Each series store in turn."""
-    if request.param == "memory":
-        yield MemorySeriesStore()
-        return
-    if request.param == "sqlite":
-        opened = await SqliteSeriesStore.open(tmp_path / "series.db")
+    async with opened_store(request, tmp_path) as opened:
         yield opened
-        await opened.close()
-        return
-    server: Any = request.getfixturevalue("cassandra")
-    keyspace = f"test_model_{os.getpid()}"
-    kept = await CassandraSeriesStore.open(Address([server.host], server.port, keyspace))
-    yield kept
-    kept.session.cluster.connect().execute(f"DROP KEYSPACE {keyspace}", timeout=60)
-    await kept.close()
 
 
 async def run_real(
