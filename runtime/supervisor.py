@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from runtime import lifeline
 from runtime.places import POLL_S, CannotServe, find_port, listen, lock_folder, note_stream
+from runtime.renewal import Part, Renewal
 from runtime.server_process import ServerFailed
 from runtime.settings import PREFIX, Settings
 from runtime.valkey_server import ValkeyServer, missing
@@ -51,24 +52,6 @@ BAD_SETTINGS = 2
 
 
 @dataclass(slots=True)
-class Part:
-    """One child process that is kept running."""
-
-    name: str
-    command: Sequence[str]
-    listener: socket.socket | None = None
-    """What a door accepts from."""
-    process: subprocess.Popen[bytes] | None = None
-    started_s: float = 0.0
-    pause_s: float = 0.0
-    due_s: float = 0.0
-
-    def running(self) -> bool:
-        """Tell whether the child lives."""
-        return self.process is not None and self.process.poll() is None
-
-
-@dataclass(slots=True)
 class Signals:
     """What was asked of us, and a way to wait for it."""
 
@@ -78,9 +61,10 @@ class Signals:
     """Whether new doors were asked for."""
     pipe: tuple[int, int] = field(default_factory=os.pipe)
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until a signal comes, a child's end included, or the time is over."""
-        if select.select([self.pipe[0]], [], [], seconds)[0]:
+    def wait(self, seconds: float, pipe: int | None = None) -> None:
+        """Sleep until a signal comes, a child's end included, the pipe is readable, or the time is over."""
+        awaited = [self.pipe[0]] if pipe is None else [self.pipe[0], pipe]
+        if self.pipe[0] in select.select(awaited, [], [], seconds)[0]:
             os.read(self.pipe[0], 4096)
 
     @contextmanager
@@ -138,6 +122,7 @@ class Supervisor:
         self._signals = Signals()
         self._stream: ValkeyServer | None = None
         self._parts: list[Part] = []
+        self._renewal: Renewal | None = None
         self._environ: Mapping[str, str] = {}
         self._lock = -1
         self._ready = False
@@ -160,10 +145,9 @@ class Supervisor:
                 self._ready = True
                 self._release_jobs()
                 while not self._signals.asked:
-                    if self._signals.renew:
-                        self._renew_doors()
                     self._tend()
-                    self._signals.wait(self._next_look())
+                    self._renew_doors()
+                    self._signals.wait(self._next_look(), self._renewal.pipe if self._renewal else None)
 
     def _begin(self, host: str, port: int) -> None:
         shown = f"[{host}]" if ":" in host else host
@@ -214,30 +198,15 @@ class Supervisor:
         )
 
     def _renew_doors(self) -> None:
-        """Start each door anew beside itself, and end the old one once the new one accepts requests."""
-        self._signals.renew = False
-        for part in [part for part in self._parts if part.name.startswith(DOOR) and part.running()]:
-            old = part.process
-            ours, theirs = os.pipe()
-            self._start(part, theirs)
-            os.close(theirs)
-            begun = self._says_ready(ours)
-            os.close(ours)
-            if not begun:  # The old one serves on.
-                self._log.error("door_not_renewed", part=part.name)
-                self._end_group([part])
-                part.process = old
-                return
-            self._end_group([Part(part.name, (), process=old)])
-
-    def _says_ready(self, pipe: int) -> bool:
-        """Wait for a door's byte; False if it ended instead, took too long, or an end was asked for."""
-        deadline = time.monotonic() + READY_S
-        while time.monotonic() < deadline and not self._signals.asked:
-            if select.select([pipe, self._signals.pipe[0]], [], [], IDLE_S)[0] == [pipe]:
-                return bool(os.read(pipe, 1))
-            self._signals.wait(0)
-        return False
+        """Begin a round of new doors if one was asked for, or go on with the one that is under way."""
+        if self._renewal is None and self._signals.renew:
+            self._signals.renew = False
+            doors = [part for part in self._parts if part.name.startswith(DOOR)]
+            self._renewal = Renewal(doors, self._start, ready_s=READY_S, drain_s=self._settings.drain_s)
+        if self._renewal is not None and not self._renewal.step():
+            if self._renewal.failed:
+                self._log.error("door_not_renewed", part=self._renewal.failed)
+            self._renewal = None
 
     def _await_ready(self, host: str, port: int) -> bool:
         """Wait until door and shards work; False if an end was asked for meanwhile."""
@@ -258,7 +227,7 @@ class Supervisor:
 
     def _next_look(self) -> float:
         dues = [part.due_s for part in self._parts if part.process is None]
-        return max(0.0, min(dues) - time.monotonic()) if dues else IDLE_S
+        return min(max(0.0, min(dues) - time.monotonic()), IDLE_S) if dues else IDLE_S
 
     def _tend(self) -> None:
         """Start again what has ended."""
@@ -288,24 +257,21 @@ class Supervisor:
         for part in self._parts:
             if part.listener is not None:
                 part.listener.close()
+        parts = [*self._parts, *(self._renewal.give_up() if self._renewal is not None else ())]
         for group in (DOOR, WRITER, JOBS):
-            self._end_group([part for part in self._parts if part.name.startswith(group)])
+            self._end_group([part for part in parts if part.name.startswith(group)])
         if self._stream is not None:
             self._stream.stop()
 
     def _end_group(self, parts: Sequence[Part]) -> None:
         for part in parts:
-            if part.process is not None and part.running():
-                part.process.send_signal(signal.SIGTERM)
-                part.process.send_signal(signal.SIGCONT)  # a paused process does not see SIGTERM
+            part.tell_to_end()
         deadline = time.monotonic() + self._settings.drain_s
         asked = self._signals.asked
         while any(part.running() for part in parts):
             if time.monotonic() > deadline or self._signals.asked > max(asked, 1):
                 for part in parts:
-                    if part.process is not None:
-                        part.process.kill()
-                        part.process.wait()
+                    part.kill()
                 return
             self._signals.wait(POLL_S)
 

@@ -253,10 +253,12 @@ class RecordStream(ABC):
 
     @abstractmethod
     async def report_applied(self, shard: int, applied: Applied) -> bool:
-        """Raise `applied`, drop tail fields ≤ it, store latest caches: one atomic call.
+        """Raise `applied`, store latest caches, drop tail fields ≤ it.
 
-        A report from below `applied` comes late and changes nothing. False: the shard is not proved on
-        this server process, nothing was changed; prove it first.
+        For readers it is one step, but where many caches are told: some may then be missing for a moment,
+        and none is of before `applied` rose. A report that fails may have been taken in part, with the same
+        promise. One from below `applied` comes late and changes nothing. False: the shard is not proved on
+        this server process, so prove it first.
         """
 
     @abstractmethod

@@ -37,7 +37,8 @@ BOOTSTRAP_TRIES_MAX = 50
 async def migrate(session: Session) -> None:
     """Make the session's keyspace if it is missing and apply the schema files it has not seen.
 
-    Raises StoreUnavailable if an applied file was changed since, or the nodes do not agree.
+    Raises StoreUnavailable if an applied file was changed since, a newer program has applied files that this
+    one does not have, or the nodes do not agree.
     """
     keyspace = session.address.keyspace
     if not KEYSPACE_PATTERN.fullmatch(keyspace):
@@ -93,10 +94,16 @@ async def _bootstrap(session: Session, keyspace: str) -> None:
 
 
 async def _missing(session: Session, files: Mapping[str, str]) -> list[str]:
-    """Name the files that were not applied; refuse one that was changed since."""
+    """Name the files that were not applied; refuse one that was changed since, and one that is not ours."""
     applied: dict[str, str] = dict(await session.rows("read_migrations", serial=False))
-    for name, known in applied.items():
-        if name in files and known != checksum(files[name]):
+    newest, known = max(applied, default=""), max(files)
+    if newest > known:
+        raise StoreUnavailable(
+            f"the keyspace {session.address.keyspace} has schema {newest}, this program knows {known}: "
+            "install the newer program"
+        )
+    for name, noted in applied.items():
+        if name in files and noted != checksum(files[name]):
             raise StoreUnavailable(
                 f"the schema file {name} was changed after it was applied to {session.address.keyspace}: "
                 "install the program that made it, or put the change into a new file"

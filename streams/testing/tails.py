@@ -5,6 +5,9 @@ from __future__ import annotations
 from streams.port import Applied, Entry, RecordStream, Tail
 from streams.testing.setting import CAPS, SHARD, BackDoor, admission, append, prove, series
 
+MANY, APPLIED = 2_600, 1_800
+"""Series that wait, and those of them that a report tells of: more than one call of an adapter takes."""
+
 
 class TailContract:
     """What a read gets first."""
@@ -87,6 +90,24 @@ class TailContract:
         await door.wipe()
 
         assert Tail(0, None, None) == await stream.read_tail(SHARD, series(1))
+
+    async def test_a_report_tells_of_many_series(self, stream: RecordStream) -> None:
+        """However many wait: applied ones are forgotten, others kept, and caches are as reported."""
+        await prove(stream)
+        positions = await append(stream, *(admission(number, b"") for number in range(MANY)))
+        before = {series(number): b"before" for number in range(0, MANY, 3)}
+        await stream.report_applied(SHARD, Applied(positions[0], dict(before)))
+        told = {series(number): None if number % 2 else b"newest" for number in range(APPLIED)}
+
+        assert await stream.report_applied(SHARD, Applied(positions[APPLIED - 1], dict(told)))
+
+        following = await append(stream, *(admission(number, b"") for number in range(MANY)))
+        for number in range(0, MANY, 7):
+            tail = await stream.read_tail(SHARD, series(number))
+            assert (told if number < APPLIED else before).get(series(number)) == tail.latest
+            waiting = [] if number < APPLIED else [Entry(positions[number], 0, b"")]
+            last = waiting[0].position if waiting else 0
+            assert tail.chain == [*waiting, Entry(following[number], last, b"")]
 
     async def test_the_latest_cache_is_what_the_writer_left(self, stream: RecordStream) -> None:
         """Stored with the report, for many series at once; dropped by None (design 4.12)."""

@@ -29,8 +29,13 @@ class Script:
 
     @classmethod
     def named(cls, name: str) -> Script:
-        """Read `streams/lua/<name>.lua`."""
-        text = files("streams").joinpath("lua", f"{name}.lua").read_text("utf-8")
+        """Read `streams/lua/<name>.lua`, comments left out but not their lines, which errors name.
+
+        All scripts together are sent in front of a call that found them forgotten. The server reads 16 KiB of
+        a connection at a time, and they stay well below.
+        """
+        lines = files("streams").joinpath("lua", f"{name}.lua").read_text("utf-8").splitlines()
+        text = "\n".join("" if line.lstrip().startswith("--") else line for line in lines)
         return cls(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
     def call(self, keys: Sequence[str], *arguments: str | bytes | int) -> bytes:
@@ -40,6 +45,7 @@ class Script:
 
 ADMIT = Script.named("admit")
 REPORT_APPLIED = Script.named("report_applied")
+DROP_LATEST = Script.named("drop_latest")
 READ_TAIL = Script.named("read_tail")
 READ_STATE = Script.named("read_state")
 TRIM = Script.named("trim")
@@ -56,6 +62,7 @@ READ_PUBLISHED = Script.named("read_published")
 ALL = (
     ADMIT,
     REPORT_APPLIED,
+    DROP_LATEST,
     READ_TAIL,
     READ_STATE,
     TRIM,
@@ -73,6 +80,9 @@ ALL = (
 
 ENTRY_MARKS = struct.Struct("<dd")
 """Stands before the body of an entry: the series' previous position, and the bytes admitted up to its end."""
+
+LAST_MARKS = struct.Struct("<dd")
+"""The field `last` of a shard's marks: its newest position, and the bytes ever admitted."""
 
 WRITERS = "writers"
 """Sorted set: writer → end of its time, in ms of the server's clock."""
@@ -93,7 +103,9 @@ class ShardKeys:
     proof → limit, incarnation, done (bytes that are in the store), applied and blind (`applied` as it was
     before it was taken back: chains from below are not known), each a double, then the run id for which the
     shard was proved; last → the only counter of positions, and the bytes ever admitted (what of these is not
-    done is the backlog), two doubles; series → newest position, of those above `applied`: the tail.
+    done is the backlog), two doubles; series → newest position: the tail, of which what is not above
+    `applied` is on its way out; coming → position of the last report that dropped caches ahead of itself,
+    which goes with the tail.
     """
     trimmed: str
     latest: str

@@ -7,8 +7,8 @@ failed over or was restored can never be taken for the one that was proved (desi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import cast
 
 import msgspec
@@ -34,28 +34,29 @@ from streams.port import (
 from streams.valkey import scripts
 from streams.valkey.connection import Address, Connection, Link, Reply, pack
 from streams.valkey.lanes import LANES, Lanes
-from streams.valkey.scripts import ENTRY_MARKS, bucket_key, idempotency_keys, keys_of
+from streams.valkey.pages import Pages, entry_of
+from streams.valkey.scripts import bucket_key, idempotency_keys, keys_of
 
 TIMEOUT_S = 5.0
 """A server that is silent for so long is taken for gone; a fsync that hangs that long is an outage too."""
 
-READ_ENTRIES_MAX = 1_000
-"""Of one shard in one read."""
-
-FIRST_PAGE_ENTRIES = 8
-"""What is asked for before anything is known of the size of entries: 8 MiB at the most."""
-
-PAGE_ENTRIES_MAX = 256
-"""In one command, during which the server does nothing else."""
-
 TRIM_PIECE_ENTRIES = 2_000
-"""Removed in one script, for the same reason."""
+"""Removed in one script, during which the server serves nobody else."""
+
+TAIL_PIECE_SERIES = 500
+"""Looked at in one script, for the same reason: about 1 ms."""
+
+LATEST_PIECE_SERIES = 500
+"""Latest caches that one script drops or keeps: about 1 ms."""
 
 DURABILITY_SETTINGS = ("appendonly", "appendfsync", "no-appendfsync-on-rewrite", "maxmemory-policy")
 """`yes`, `always`, `no` and `noeviction` keep the promise of design 4."""
 
 SETTLED_TTL_MS = 30 * 86_400_000
 """How long it is remembered, after the last one, what became of a shard's dead letters."""
+
+Told = tuple[SeriesId, bytes | None]
+"""What a report says of one latest cache: None drops it."""
 
 _ENTRY_MARK_MAX = 2**64 - 1
 """The highest sequence part of a stream id: all entries of a position are at or below it."""
@@ -116,21 +117,16 @@ class ValkeyRecordStream(RecordStream):
         return await self._read_on(after, bytes_max)
 
     async def _read_on(self, after: Mapping[int, int], bytes_max: int) -> dict[int, list[Entry]]:
-        """Read page by page, all shards at once; plain commands, for a script would copy each body twice."""
-        found: dict[int, list[Entry]] = {shard: [] for shard in after}
-        counts = dict.fromkeys(after, FIRST_PAGE_ENTRIES)
-        while counts:
-            commands = []
-            for shard, count in counts.items():
-                seen = found[shard][-1].position if found[shard] else after[shard]
-                commands.append(pack("XRANGE", keys_of(shard).stream, seen + 1, "+", "COUNT", count))
-            pages = zip(list(counts.items()), await self._ask(*commands), strict=True)
-            counts = {}
-            for (shard, count), page in pages:
-                found[shard] += [_entry(raw) for raw in _rows(page)]
-                if len(_rows(page)) == count and (more := _next_page(found[shard], bytes_max)):
-                    counts[shard] = more
-        return {shard: entries for shard, entries in found.items() if entries}
+        """Read page by page, all shards at once."""
+        pages = [Pages(shard, position, bytes_max) for shard, position in after.items()]
+        unread = pages
+        while unread:
+            commands = [each.commands() for each in unread]
+            replies = iter(await self._ask(*chain.from_iterable(commands)))
+            for each, asked in zip(unread, commands, strict=True):
+                each.take([next(replies) for _ in asked])
+            unread = [each for each in unread if each.count]
+        return {each.shard: each.found for each in pages if each.found}
 
     async def _watch(self, after: Mapping[int, int], wait_ms: int) -> None:
         """Block on a connection of its own until something comes after one of these positions."""
@@ -154,7 +150,7 @@ class ValkeyRecordStream(RecordStream):
         """Read one entry by its position; None if it is not (or no longer) there."""
         mark = f"{position}-0"
         [page] = await self._ask(pack("XRANGE", keys_of(shard).stream, mark, mark))
-        return next((_entry(raw) for raw in _rows(page)), None)
+        return next((entry_of(raw) for raw in cast("list[list[Reply]]", page)), None)
 
     async def read_tail(self, shard: int, series: SeriesId) -> Tail:
         """Fetch applied, the latest cache and the chain of a series in one atomic call."""
@@ -168,9 +164,23 @@ class ValkeyRecordStream(RecordStream):
         return Tail(applied, latest, None if chain is None else [Entry(*link) for link in reversed(chain)])
 
     async def report_applied(self, shard: int, applied: Applied) -> bool:
-        """Raise `applied`, drop tail fields ≤ it, store latest caches: one atomic call."""
+        """Raise `applied` with the latest caches, then drop tail fields ≤ it, in calls of bounded length."""
         connection = await self._connected()
-        return await connection.ask([_report(shard, applied, connection.run_id)]) == [1]
+        told = list(applied.latest.items())
+        pieces = [
+            told[start : start + LATEST_PIECE_SERIES]
+            for start in range(0, max(len(told), 1), LATEST_PIECE_SERIES)
+        ]
+        for piece in pieces if len(pieces) > 1 else ():
+            await connection.ask([_drop(shard, applied.position, piece, connection.run_id)])
+        cursor, waiting = b"", iter(pieces)
+        while (piece := next(waiting, [])) or cursor != b"0":
+            call = _report(shard, applied.position, piece, connection.run_id, cursor)
+            [reply] = await connection.ask([call])
+            if reply is None:
+                return False
+            cursor = cast("bytes", reply)
+        return True
 
     async def trim(self, shard: int, upto: int) -> None:
         """Remove entries with position ≤ upto (never above `applied`), piece by piece."""
@@ -214,8 +224,8 @@ class ValkeyRecordStream(RecordStream):
         if connection.run_id != run_id:
             return False
         proof = scripts.PROVE.call(names, run_id, last, limit, incarnation, applied)
-        # The report puts tail and backlog right; until it is in, both are only too cautious.
-        [opened, _] = await connection.ask([proof, _report(shard, Applied(applied), run_id)])
+        # The report puts the backlog right; until it is in, that is only too cautious.
+        [opened, _] = await connection.ask([proof, _report(shard, applied, [], run_id)])
         return opened == 1
 
     async def renew_limit(self, shard: int, limit: int) -> bool:
@@ -346,41 +356,17 @@ def _proof(words: Sequence[Reply]) -> tuple[str, int, int, int, int]:
     return cast("bytes", proved).decode(), limit, incarnation, done, applied
 
 
-def _rows(page: Reply) -> list[list[Reply]]:
-    return cast("list[list[Reply]]", page)
+def _drop(shard: int, position: int, latest: Sequence[Told], run_id: str) -> bytes:
+    keys = keys_of(shard)
+    names = (series.text for series, _ in latest)
+    return scripts.DROP_LATEST.call((keys.marks, keys.latest), run_id, position, *names)
 
 
-def _entry(raw: list[Reply]) -> Entry:
-    """Read an entry as XRANGE gives it; of one of another layout, the last value counts as its body.
-
-    So what an earlier layout held is applied, and what is foreign fails later by its own fault and is kept.
-    """
-    position = int(cast("bytes", raw[0]).partition(b"-")[0])
-    *marks, body = cast("list[bytes]", raw[1])
-    if len(marks) != 1 or len(marks[0]) != ENTRY_MARKS.size:
-        return Entry(position, 0, body)
-    previous, _ = ENTRY_MARKS.unpack(marks[0])
-    return Entry(position, int(previous) if 0 < previous < position else 0, body)
-
-
-def _next_page(found: Sequence[Entry], bytes_max: int) -> int:
-    """Tell how many more entries of the size seen so far may come; 0 when it is enough.
-
-    A large reply holds up the server, so its size follows from what was read (design 3.6).
-    """
-    size = max(sum(len(entry.body) for entry in found), 1)
-    room = math.ceil((bytes_max - size) * len(found) / size)
-    return max(0, min(room, PAGE_ENTRIES_MAX, READ_ENTRIES_MAX - len(found)))
-
-
-def _report(shard: int, applied: Applied, run_id: str) -> bytes:
+def _report(shard: int, position: int, latest: Sequence[Told], run_id: str, cursor: bytes = b"") -> bytes:
+    """Write one call of a report; the cursor is empty in the first, then what the last call gave."""
     keys = keys_of(shard)
     names = (keys.stream, keys.marks, keys.latest)
-    dropped = [series.text for series, content in applied.latest.items() if content is None]
-    kept = (
-        word
-        for series, content in applied.latest.items()
-        if content is not None
-        for word in (series.text, content)
-    )
-    return scripts.REPORT_APPLIED.call(names, run_id, applied.position, len(dropped), *dropped, *kept)
+    dropped = [series.text for series, content in latest if content is None]
+    kept = (word for series, content in latest if content is not None for word in (series.text, content))
+    caches = (len(dropped), *dropped, *kept)
+    return scripts.REPORT_APPLIED.call(names, run_id, position, cursor, TAIL_PIECE_SERIES, *caches)

@@ -1,7 +1,8 @@
 """A supervisor over stand-in parts, for tests: `supervised.py FOLDER LISTEN [BEHAVIOUR]`.
 
 Each part notes its starts and ends in FOLDER/events; the door answers `/health`. BEHAVIOUR of the writer:
-`stubborn` ignores SIGTERM, `bad` exits with 2 at once; a `mute` door that is to take over ends itself.
+`stubborn` ignores SIGTERM, `bad` exits with 2 at once; a `mute` door that is to take over ends itself, a
+`slow` one takes over when there is a file FOLDER/go, and a `busy` door that is told to end waits for it.
 """
 
 import os
@@ -29,6 +30,12 @@ def option(name: str) -> int | None:
     return int(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else None
 
 
+def until_told(folder: Path) -> None:
+    """Wait for the file by which a test says that it goes on."""
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+
+
 def part(folder: Path, name: str, behaviour: str) -> None:
     """Be one part until told to end."""
     if behaviour == "bad" and name.startswith("writer"):
@@ -37,6 +44,9 @@ def part(folder: Path, name: str, behaviour: str) -> None:
     def end(*_: object) -> None:
         if behaviour == "stubborn" and name.startswith("writer"):
             return
+        if behaviour == "busy" and name.startswith("door"):
+            note(folder, f"told {name}")
+            until_told(folder)
         note(folder, f"end {name}")
         os._exit(0)
 
@@ -61,6 +71,8 @@ def part(folder: Path, name: str, behaviour: str) -> None:
         server = TCPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
         server.socket = socket.socket(fileno=listening)
         ready = option("--ready")
+        if ready is not None and behaviour == "slow":
+            until_told(folder)
         if ready is not None and behaviour != "mute":
             os.write(ready, b".")
         if ready is not None:
@@ -87,7 +99,11 @@ def main() -> None:
     supervisor.commands = lambda settings: {
         name: [sys.executable, __file__, "part", str(folder), name, behaviour] for name in real(settings)
     }
-    settings = Settings(data=str(folder), listen=listen, stream="unix:///nowhere", drain_s=1.0)
+    drain_s = 30.0 if behaviour == "busy" else 1.0
+    doors = 2 if behaviour == "mute" else 1
+    settings = Settings(
+        data=str(folder), listen=listen, stream="unix:///nowhere", drain_s=drain_s, doors=doors
+    )
     try:
         supervisor.Supervisor(
             settings, lambda line: sys.stdout.write(f"{line}\n"), lambda _: _writes(folder)

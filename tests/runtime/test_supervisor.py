@@ -212,8 +212,65 @@ def test_sighup_replaces_the_doors_while_they_listen(tree):
     assert one.end() == 0
 
 
+def test_parts_that_die_while_a_new_door_comes_up_are_started_again(tree, tmp_path):
+    """Nobody is left alone while the supervisor waits: writers and the old door come back (R1, R18)."""
+    one = tree("127.0.0.1:0", "slow")
+    one.said()
+    until(lambda: one.pids("jobs-0"))
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: len(one.pids("door-0")) == 2)
+    old, new = one.pids("door-0")
+
+    for name, starts in (("writer-0", 2), ("jobs-0", 2), ("door-0", 3)):
+        os.kill(one.pids(name)[0], signal.SIGKILL)
+        until(lambda name=name, starts=starts: len(one.pids(name)) == starts)
+    (tmp_path / "go").touch()
+
+    until(lambda: "end door-0" in one.events())
+    *_, again = one.pids("door-0")
+    assert [False, True, False] == [alive(pid) for pid in (old, new, again)]
+    assert one.end() == 0
+    assert not alive(new)
+
+
+def test_parts_that_die_while_an_old_door_ends_are_started_again(tree, tmp_path):
+    """Requests under way take their time; the new door and the writers are tended meanwhile (R1, R18)."""
+    one = tree("127.0.0.1:0", "busy")
+    one.said()
+    until(lambda: one.pids("jobs-0"))
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: "told door-0" in one.events())
+    old, new = one.pids("door-0")
+
+    for name, pid, starts in (("writer-0", one.pids("writer-0")[0], 2), ("door-0", new, 3)):
+        os.kill(pid, signal.SIGKILL)
+        until(lambda name=name, starts=starts: len(one.pids(name)) == starts)
+
+    assert alive(old)
+    (tmp_path / "go").touch()
+    until(lambda: not alive(old))
+    assert alive(one.pids("door-0")[2])
+    assert one.end() == 0
+
+
+@pytest.mark.parametrize(("behaviour", "event"), [("slow", "start door-0"), ("busy", "told door-0")])
+def test_service_that_ends_while_doors_are_renewed_leaves_nothing(tree, tmp_path, behaviour, event):
+    """Neither the old door nor the new one outlives a supervisor that is told to end (R18)."""
+    one = tree("127.0.0.1:0", behaviour)
+    one.said()
+    until(lambda: one.pids("jobs-0"))
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: len(one.pids("door-0")) == 2 and any(line.startswith(event) for line in one.events()))
+
+    one.process.send_signal(signal.SIGTERM)
+    (tmp_path / "go").touch()
+
+    assert one.process.wait(DEADLINE_S) == 0
+    assert not any(map(alive, one.pids("door-0")))
+
+
 def test_door_stays_when_its_successor_does_not_come_up(tree):
-    """A new door that ends before it accepts replaces nobody."""
+    """A new door that ends before it accepts replaces nobody, and no other is tried."""
     one = tree("127.0.0.1:0", "mute")
     port = int(one.said().rpartition(":")[2])
     until(lambda: one.pids("jobs-0"))
@@ -224,6 +281,9 @@ def test_door_stays_when_its_successor_does_not_come_up(tree):
     until(lambda: not alive(one.pids("door-0")[1]))
     assert alive(one.pids("door-0")[0])
     assert supervisor.answers("127.0.0.1", port)
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: len(one.pids("door-0")) == 3)
+    assert len(one.pids("door-1")) == 1
     assert one.end() == 0
 
 

@@ -292,6 +292,17 @@ class TestMigrations:
         with pytest.raises(StoreUnavailable, match=f"{name} was changed"):
             await CassandraSeriesStore.open(store.session.address)
 
+    async def test_a_keyspace_of_a_newer_program_is_refused(
+        self, store: CassandraSeriesStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A program that has not all schema files that were applied does not touch the keyspace (R19)."""
+        files = migrate.schema_files()
+        *older, newest = files
+        monkeypatch.setattr(migrate, "schema_files", lambda: {name: files[name] for name in older})
+
+        with pytest.raises(StoreUnavailable, match=f"has schema {newest}, this program knows {older[-1]}"):
+            await CassandraSeriesStore.open(store.session.address)
+
     async def test_a_keyspace_name_is_checked(self, address: Address) -> None:
         """A name that would need quoting is refused before it reaches a statement."""
         with pytest.raises(StoreUnavailable, match="cannot name a keyspace"):

@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import StreamUnavailable
 from streams.port import Admitted, Applied, DeadLetter, Refusal
 from streams.testing.setting import FAR, SHARD, admission, append, prove, refused, series
-from streams.valkey import ValkeyRecordStream
+from streams.valkey import ValkeyRecordStream, scripts
 from streams.valkey.connection import Address, Connection, Link, pack
 
 
@@ -80,6 +80,11 @@ async def test_a_password_and_a_port_are_used(valkey_factory):
             await stream.read_state(SHARD)
         await stream.close()
     await right.close()
+
+
+def test_all_scripts_are_loaded_by_one_look_of_the_server():
+    """It reads 16 KiB of a connection at a time: nobody forgets them again before the call behind them."""
+    assert sum(len(pack("SCRIPT", "LOAD", script.text)) for script in scripts.ALL) < 15 * 1024
 
 
 async def test_forgotten_scripts_are_loaded_again(server, stream):
@@ -208,13 +213,14 @@ async def test_a_cache_told_later_does_not_look_at_every_series(server, stream):
 
     assert await stream.report_applied(SHARD, Applied(first, {series(1): b"newest"}))
 
-    assert hgetall_calls(before) == hgetall_calls(await ask(server, "INFO", "commandstats"))
+    assert calls(before, "hscan") == calls(await ask(server, "INFO", "commandstats"), "hscan")
     assert b"newest" == (await stream.read_tail(SHARD, series(1))).latest
     assert second == (await stream.read_tail(SHARD, series(2))).chain[-1].position
 
 
-def hgetall_calls(stats):
-    return next(line for line in stats.decode().splitlines() if "cmdstat_hgetall" in line).split(",")[0]
+def calls(stats, command):
+    [line] = [line for line in stats.decode().splitlines() if line.startswith(f"cmdstat_{command}:")]
+    return int(line.split("calls=")[1].split(",")[0])
 
 
 async def test_marks_that_are_gone_are_missed_one_by_one(server, stream):
