@@ -18,6 +18,7 @@ from litestar import Request
 from litestar.datastructures import State
 
 from api.asgi import BODILESS
+from api.budget import HOLDING
 from api.compression import coding_of, expand
 from api.identity.tokens import Identity
 from api.negotiation import Coding
@@ -36,14 +37,16 @@ class StrictRequest(Request[Identity, None, State]):
     """A request whose JSON is read strictly, whether it was compressed or not."""
 
     async def body(self) -> bytes:
-        """Give the body, decompressed; `api.compression.expand` says what it raises."""
+        """Give the body, decompressed; raises as `api.compression.expand` and `api.budget.Holding.add` do."""
         body = await super().body()
         coding = coding_of(self.headers.get("content-encoding", ""))
         if coding is Coding.IDENTITY:
             return body
         kept: dict[str, Any] = self.scope["state"]
         if EXPANDED not in kept:
-            kept[EXPANDED] = expand(body, coding, self.route_handler.resolve_request_max_body_size() or 0)
+            text = expand(body, coding, self.route_handler.resolve_request_max_body_size() or 0)
+            kept[HOLDING].add(len(text))
+            kept[EXPANDED] = text
         expanded: bytes = kept[EXPANDED]
         return expanded
 
@@ -58,9 +61,8 @@ def check_media(request: Request[Any, Any, Any]) -> None:
         return
     headers = request.headers
     wanted = request.route_handler.opt.get("media", JSON_TYPES)
-    compressed = wanted is JSON_TYPES and request.route_handler.opt.get("compressed", True)
     coding = headers.get("content-encoding", "")
-    demand_media(headers.get("content-type", ""), coding, wanted, compressed=compressed)
+    demand_media(headers.get("content-type", ""), coding, wanted, compressed=wanted is JSON_TYPES)
 
 
 def demand_media(

@@ -52,7 +52,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(**given)
         self.door = door
         self._room = room
-        self.dated = b""
+        self._dated = b""
         self._dated_of: object = None
         self._head_bytes = 0
         """Came since the parser last gave a body, or the end of a head or body."""
@@ -111,6 +111,9 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way for a client that has gone."""
         super().connection_lost(exc)
+        for cycle in (self._serving, self.cycle, *(waiting for waiting, _ in self.pipeline)):
+            if type(cycle) is Exchange:
+                cycle.leave()
         self.pipeline.clear()
         if self._is_busy():
             self._serving.disconnected = True
@@ -276,14 +279,14 @@ class Connection(HttpToolsProtocol):
         """Write a whole answer as bytes, with what every answer has."""
         if self._dated_of is not self.server_state.default_headers:  # a new list every second
             self._dated_of = self.server_state.default_headers
-            self.dated = _lines(self.server_state.default_headers)
+            self._dated = _lines(self.server_state.default_headers)
         named = [f"{name}: {value}\r\n" for name, value in headers.items()]
         head = f"{''.join(named)}x-request-id: {request_id}\r\n".encode("latin-1")
         always = _ALL_OF_ALWAYS
         if "vary" in headers or "cache-control" in headers:
             always = b"".join(line for name, line in _ALWAYS.items() if name not in headers)
         length = b"" if status in _BODILESS else b"content-length: %d\r\n" % len(body)
-        return b"".join((STATUS_LINE[status], self.dated, head, always, length, b"\r\n", body))
+        return b"".join((STATUS_LINE[status], self._dated, head, always, length, b"\r\n", body))
 
 
 def _lines(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -17,9 +17,10 @@ import structlog
 from litestar import Litestar
 
 from api.asgi import BODILESS, Application, Message, Receive, Scope, Send
+from api.budget import HOLDING, BodyBudget, Holding
 from api.errors import Answer
 from api.errors import answer as describe
-from api.hot import HotPath
+from api.hot import HotPath, Kind, announced, judged
 from api.series import PATH as SERIES_PATH
 from api.services import Services
 from api.watch import BodyWatch
@@ -30,8 +31,6 @@ log = structlog.get_logger(__name__)
 
 METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS"})
 SERIES_PREFIX = f"{SERIES_PATH}/"
-SINGLE_PUT = ("PUT", f"{SERIES_PATH}/{{asset}}/{{aspect}}")
-"""As the framework names the route that `api.hot` answers for it."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -51,6 +50,7 @@ class Door:
         self.clock = services.ports.clock
         self.figures = services.ports.figures
         self.watch = BodyWatch(services.ports.clock, services.ports.policy)
+        self.budget = BodyBudget(services.ports.policy.body_bytes_held_max)
         self._inner = cast("Application", litestar)
         # Unique across doors and starts by the prefix, within one by the number: a random one costs more.
         self._prefix = secrets.token_hex(4)
@@ -88,8 +88,10 @@ class Door:
         logs.request_id.set(request_id)
         answer = _Answer(send, request_id)
         begun_s = self.clock.monotonic_s()
+        holding = scope["state"][HOLDING] = Holding(self.budget)
         if scope["method"] not in BODILESS:
-            receive = self.watch.watched(receive)
+            announced_bytes = announced(judged(scope["headers"]))
+            receive = self.watch.watched(holding.counted(receive, announced_bytes))
         try:
             await self._inner(scope, receive, answer.pass_on)
         except Exception as error:
@@ -99,6 +101,8 @@ class Door:
         finally:
             seconds = self.clock.monotonic_s() - begun_s
             self.figures.request(*_route(scope), answer.status, seconds)
+            holding.release()
+            scope["state"].clear()  # The framework keeps the body there, an idle connection its last scope.
 
     async def _follow(self) -> None:
         """Follow the catalogue's change log; an unavailable store is waited for."""
@@ -119,7 +123,7 @@ def _route(scope: Scope) -> tuple[str, str]:
     if template is not None:
         return method if method in METHODS else "other", template
     if method == "PUT" and scope["path"].startswith(SERIES_PREFIX):
-        return SINGLE_PUT
+        return Kind.WRITE.route
     return method if method in METHODS else "other", "other"
 
 

@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from litestar.exceptions import HTTPException
+
+from api.budget import Holding
 from api.hot import Kind, Target, too_large
 from api.identity.tokens import Identity
 from api.watch import Arrival, too_slow
 from runtime import logs
+from schemas.errors import Unavailable
 from schemas.limits import PUT_BODY_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -33,8 +37,10 @@ class Exchange:
         "_caller",
         "_connection",
         "_headers",
+        "_holding",
         "_id",
         "_parts",
+        "_refusal",
         "_size",
         "_started_s",
         "_target",
@@ -53,6 +59,9 @@ class Exchange:
         self._headers = headers
         self._answered = False
         self._parts: list[bytes] = []
+        self._holding = Holding(connection.door.budget)
+        self._refusal: Exception | None = None
+        """What the part of the body ends with that came before its turn."""
         self._size = 0
         self._id = ""
         self._caller: Identity | None = None
@@ -73,9 +82,9 @@ class Exchange:
         self._started_s = door.clock.monotonic_s()
         assert door.hot is not None
         try:
-            self._caller = door.hot.admit(self._target, self._headers)
-            if self._size > PUT_BODY_BYTES_MAX:
-                raise too_large()  # noqa: TRY301  # answered as every other refusal
+            self._caller = door.hot.admit(self._target, self._headers, self._holding)
+            if self._refusal is not None:
+                raise self._refusal  # noqa: TRY301  # answered as every other one
         except Exception as error:  # noqa: BLE001  # logged and answered
             self._refuse(error)
             return
@@ -89,12 +98,23 @@ class Exchange:
         self._size += len(body)
         if self._arrival is not None:
             self._arrival.received_bytes = self._size
-        if self._answered:
+        if self._answered or self._refusal is not None:
             return  # the rest of a refused body
-        if self._size <= PUT_BODY_BYTES_MAX:
+        try:
+            if self._size > PUT_BODY_BYTES_MAX:
+                raise too_large()
+            self._holding.add(len(body))
+        except (HTTPException, Unavailable) as error:
+            self._cut_off(error)
+        else:
             self._parts.append(body)
-        elif self._caller is not None:
-            self._refuse(too_large())
+
+    def _cut_off(self, error: Exception) -> None:
+        """Refuse the body, at once if it is its turn."""
+        self._refusal = error
+        self._drop_body()
+        if self._caller is not None:
+            self._refuse(error)
 
     def complete(self) -> None:
         """The body is whole."""
@@ -118,7 +138,7 @@ class Exchange:
         parts = self._parts
         try:
             body = parts[0] if len(parts) == 1 else b"".join(parts)
-            answered = await hot.serve(caller, self._headers, self._target, body)
+            answered = await hot.serve(caller, self._headers, self._target, body, self._holding)
         except Exception as error:  # noqa: BLE001  # logged and answered
             self._refuse(error)
         else:
@@ -131,6 +151,7 @@ class Exchange:
         connection = self._connection
         door, transport = connection.door, connection.transport
         self._stop_watch()
+        self._drop_body()
         self._answered = True
         if headers.get("connection") == "close":
             self.keep_alive = False
@@ -141,6 +162,16 @@ class Exchange:
         door.figures.request(*self._target.kind.route, status, door.clock.monotonic_s() - self._started_s)
         if self.disconnected or not connection.flow.write_paused:
             self._end()
+
+    def leave(self) -> None:
+        """The client has gone: what came of a body that is not whole serves nobody."""
+        if self._task is None:
+            self._drop_body()
+
+    def _drop_body(self) -> None:
+        """Keep nothing of the body: the connection keeps its last exchange for as long as it is idle."""
+        self._parts = []
+        self._holding.release()
 
     def resume(self) -> None:
         """Go on after an answer that the client was slow to read."""

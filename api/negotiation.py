@@ -14,6 +14,9 @@ _WEIGHT = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.ASCII | re.IGN
 KEPT_MAX = 256
 """Headers whose meaning is remembered: clients send a handful of different ones."""
 
+ENTRIES_MAX = 64
+"""Browsers send ten. A header of 60 kB would hold up everybody for 20 ms, before its token is looked at."""
+
 
 class Format(Enum):
     """The formats of records, by media type; the first is what a caller without wishes gets."""
@@ -75,10 +78,13 @@ def choose_coding(accept_encoding: str | None) -> Coding:
 
 
 def _weights(header: str) -> dict[str, float]:
-    """Read names and weights; a name without a weight has 1, one with a malformed weight is left out."""
+    """Read names and weights; a name without a weight has 1, one with a malformed weight is left out.
+
+    What stands behind `ENTRIES_MAX` of them is not read.
+    """
     weights: dict[str, float] = {}
-    for entry in header.split(","):
-        name, *parameters = (part.strip() for part in entry.split(";"))
+    for entry in header.split(",", ENTRIES_MAX)[:ENTRIES_MAX]:
+        name, *parameters = (part.strip() for part in entry.split(";", ENTRIES_MAX)[:ENTRIES_MAX])
         weight = _weight(parameters)
         if name and weight is not None:
             known = name.lower()

@@ -30,9 +30,9 @@ def deny_by_default(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
     services = connection.app.state.services
     header = connection.headers.get("authorization")
     identity = services.identity.identify(header, services.ports.clock.now_ms() / 1_000)
-    if handler.opt.get("scope") is None and connection.scope.get("method") != "OPTIONS":
+    if handler.opt.get("scope") is None:
         raise Forbidden("This route lets nobody in.")
-    demand(identity, handler.opt.get("scope", ""))
+    demand(identity, handler.opt["scope"])
     connection.scope["user"] = identity
     connection.scope["auth"] = None
 

@@ -10,7 +10,6 @@ acknowledgements, and whether reads of the last third take longer than those of 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,9 +23,10 @@ from bench import ingest, memory, plots
 from bench.gate import columns_of
 from bench.generator import Outcome, drive
 from bench.ours import Aspectstore
-from bench.report import replace_section, surroundings, table
+from bench.report import surroundings
 from bench.speed import scratch_directory
 from bench.systems import System
+from bench.verdict import Verdict, conclude, store_arguments, verdict_table
 from bench.workload import START_MS, VALUES_A_RECORD, draw
 from schemas.changes import Upsert
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
@@ -167,8 +167,8 @@ def _requests(load: ingest.Load, first_round: int) -> Iterator[bytes]:
         yield from load.requests(number)
 
 
-def verdicts(soaked: Soaked, plan: Plan) -> list[tuple[str, str, bool]]:
-    """Judge: what was asked, what was found, whether it holds."""
+def verdicts(soaked: Soaked, plan: Plan) -> list[Verdict]:
+    """Judge by the bounds of design 10."""
     slope, backlog = soaked.slope(plan.warm_s), soaked.backlog_s()
     second, last = soaked.read_p99_ms(1), soaked.read_p99_ms(2)
     kept = soaked.sent_values / soaked.seconds / soaked.values_a_second
@@ -190,11 +190,10 @@ def verdicts(soaked: Soaked, plan: Plan) -> list[tuple[str, str, bool]]:
 
 def report(soaked: Soaked, plan: Plan) -> str:
     """Write the section of `results.md`."""
-    rows = [[asked, found, "yes" if holds else "**no**"] for asked, found, holds in verdicts(soaked, plan)]
     head = (
         f"{soaked.name}: {soaked.seconds / 60:.1f} minutes at {soaked.values_a_second / 1e6:.2f} M values/s"
     )
-    return f"{head}, {surroundings()}\n\n" + table(["asked", "found", "holds"], rows)
+    return f"{head}, {surroundings()}\n\n" + verdict_table(verdicts(soaked, plan))
 
 
 def plot(soaked: Soaked, folder: Path = plots.PLOTS) -> list[Path]:
@@ -219,21 +218,14 @@ def plot(soaked: Soaked, folder: Path = plots.PLOTS) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Soak one store; 1 when a bound does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__.splitlines()[0])
-    parser.add_argument("--store", default="sqlite", choices=("sqlite", "cassandra"))
-    parser.add_argument("--durability", default="everysec")
+    parser = store_arguments("bench.soak", __doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--no-report", action="store_true", help="print only, write no file")
     options = parser.parse_args(arguments)
     plan = Plan(minutes=options.minutes, warm_s=min(WARM_S, 60 * options.minutes * 0.3))
     with scratch_directory() as directory:
         soaked = measure(Aspectstore(options.store, options.durability), plan, directory)
-    text = report(soaked, plan)
-    print(text)
-    if not options.no_report:
-        replace_section("soak", text)
-        plot(soaked)
-    return int(not all(holds for _, _, holds in verdicts(soaked, plan)))
+    text, found = report(soaked, plan), verdicts(soaked, plan)
+    return conclude("soak", text, found, lambda: plot(soaked), written=not options.no_report)
 
 
 if __name__ == "__main__":

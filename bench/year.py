@@ -8,7 +8,6 @@ year by month, and one hour of raw records out of the middle (design 10).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,9 +25,10 @@ from bench.figures import Question
 from bench.generator import drive
 from bench.ingest import LOST_S, demand_all_stored
 from bench.ours import SOON, Aspectstore, Dialect
-from bench.report import millions, replace_section, surroundings, table
+from bench.report import millions, surroundings
 from bench.speed import scratch_directory
 from bench.tenant import Refused
+from bench.verdict import Verdict, conclude, store_arguments, verdict_table
 from bench.workload import rfc3339_texts
 
 BEGIN_MS = 1_735_689_600_000
@@ -167,8 +167,8 @@ def _median(system: Dialect, questions: list[list[bytes]]) -> float:
     return float(np.median(taken)) / 1e6
 
 
-def verdicts(found: Found) -> list[tuple[str, str, bool]]:
-    """Judge: what was asked, what was found, whether it holds."""
+def verdicts(found: Found) -> list[Verdict]:
+    """Judge by the bounds of design 10."""
     bounds = dict(zip(found.answers_ms, (DAY_MS_MAX, MONTH_MS_MAX, HOUR_MS_MAX), strict=True))
     timed = [
         (f"{name} in < {bounds[name]:.0f} ms", f"{ms:.1f} ms", ms < bounds[name])
@@ -180,13 +180,12 @@ def verdicts(found: Found) -> list[tuple[str, str, bool]]:
 
 def report(name: str, plan: Plan, found: Found) -> str:
     """Write the section of `results.md`."""
-    rows = [[asked, said, "yes" if holds else "**no**"] for asked, said, holds in verdicts(found)]
     loaded = (
         f"{name}: {plan.records:,} records of one variable loaded over one connection at "
         f"{millions(found.records_a_second)} records/s, "
         f"the last visible {found.visible_after_s:.1f} s later; "
     )
-    return loaded + surroundings() + "\n\n" + table(["asked", "found", "holds"], rows)
+    return loaded + surroundings() + "\n\n" + verdict_table(verdicts(found))
 
 
 def plot(found: Found, folder: Path = plots.PLOTS) -> list[Path]:
@@ -197,22 +196,15 @@ def plot(found: Found, folder: Path = plots.PLOTS) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure one store; 1 when a bound does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m bench.year", description=__doc__.splitlines()[0])
-    parser.add_argument("--store", default="sqlite", choices=("sqlite", "cassandra"))
-    parser.add_argument("--durability", default="everysec")
+    parser = store_arguments("bench.year", __doc__.splitlines()[0])
     parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--no-report", action="store_true", help="print only, write no file")
     options = parser.parse_args(arguments)
     plan = Plan(days=options.days)
     system = Aspectstore(options.store, options.durability, SOON)
     with scratch_directory() as directory:
         found = measure(system, plan, directory)
     text = report(system.name, plan, found)
-    print(text)
-    if not options.no_report:
-        replace_section("year", text)
-        plot(found)
-    return int(not all(holds for _, _, holds in verdicts(found)))
+    return conclude("year", text, verdicts(found), lambda: plot(found), written=not options.no_report)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runtime.metrics import DoorFigures
+from schemas.limits import MB
 from storage.port import CatalogStore, SeriesStore
 from streams.port import JobQueue, RecordStream
 
@@ -29,6 +30,8 @@ class DoorPolicy:
 
     profile: str = "open"
     """`open` or `strict`: which of the two built-in limit tables holds where a tenant names none."""
+    retention_days: int = 0
+    """How long rows live where a tenant says nothing; 0: for ever (design 4.13)."""
     shards: int = 64
     """Ordered parts of the stream; fixed for the life of an installation (design 3.5)."""
     public_url: str = ""
@@ -45,6 +48,9 @@ class DoorPolicy:
     """A request body that has not arrived by then is refused with 408."""
     body_rate_bytes_min: int = 1_024
     """… and so is one that, after the first five seconds, comes in slower than this a second."""
+    body_bytes_held_max: int = 256 * MB
+    """Request bodies that a door process holds at once; what does not fit is refused with 503. Room for 256
+    of the largest PUTs or a million single records: far more than are under way unless something stalls."""
     password_memory_kib: int = 19_456
     """Memory of one argon2 hash: OWASP's figure; tests take less."""
     signing_key_bits: int = 3_072

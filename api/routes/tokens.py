@@ -116,7 +116,10 @@ _OAUTH_RESPONSES = {
 )
 async def issue_token(request: Request[Any, Any, Any], services: Serving) -> Response[TokenBody]:
     """Grant a token: `client_credentials`, `password` or `refresh_token`."""
-    form = _form(await request.body())
+    try:
+        form = _form(await request.body())
+    except Unavailable as error:
+        return _unavailable(error)
     response = await _issued(request, services, form)
     grant = (form or {}).get("grant_type", "")
     services.ports.figures.add("tokens", grant if grant in GRANTS else "other", str(response.status_code))
@@ -134,8 +137,7 @@ async def _issued(
     except TooMany as error:
         return _oauth_error(429, "slow_down", error.message, {"retry-after": str(error.retry_after_s)})
     except Unavailable as error:
-        words = "Try again after Retry-After."
-        return _oauth_error(503, "temporarily_unavailable", words, {"retry-after": str(error.retry_after_s)})
+        return _unavailable(error)
     headers = {"pragma": "no-cache"}
     if answer.status == 401:
         headers["www-authenticate"] = 'Basic realm="aspectstore"'
@@ -147,7 +149,7 @@ async def _issued(
     status_code=200,
     opt={**require(ANY), "media": FORM_TYPES, "form": CheckForm},
     request_max_body_size=FORM_BYTES_MAX,
-    responses=refusals(400, 401, 403, 408, 413, 415),
+    responses=refusals(400, 401, 403, 408, 413, 415, 503),
     operation_id="checkToken",
     tags=["tokens"],
 )
@@ -204,6 +206,11 @@ def _form(body: bytes) -> dict[str, str] | None:
         return None
     form = dict(pairs)
     return form if len(form) == len(pairs) else None
+
+
+def _unavailable(error: Unavailable) -> Response[Any]:
+    words = "Try again after Retry-After."
+    return _oauth_error(503, "temporarily_unavailable", words, {"retry-after": str(error.retry_after_s)})
 
 
 def _oauth_error(

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlencode
 
 import msgspec
 
 from bench.peers.debian import binary, lacking
-from bench.peers.lines import MEASUREMENT, lines_template, single_line, tag
+from bench.peers.statements import StatementPeer
 from bench.service import directory_bytes
-from bench.systems import VARIABLES_AGGREGATED, Disk, Peer, PeerProcess, settled
-from bench.workload import Machine, Template
+from bench.systems import Disk, PeerProcess, settled
 from runtime.server_process import free_port
 from storage.statements import parse
 
 BINARY = "influxd"
 DATABASE = "bench"
-FUNCTIONS = ("count", "sum", "mean", "min", "max", "first", "last")
 STATEMENTS = parse(Path(__file__).with_name("influx.sql").read_text(encoding="utf-8"))
 SOON = {
     "INFLUXDB_DATA_CACHE_SNAPSHOT_WRITE_COLD_DURATION": "1s",
@@ -28,11 +24,14 @@ SOON = {
 """Writes and compacts within seconds what waits 10 minutes and 4 hours otherwise; the bytes are the same."""
 
 
-class InfluxDB(Peer):
+class InfluxDB(StatementPeer):
     """One measurement, the series in a tag."""
 
     name = "InfluxDB 1.6.7"
     durability = "log synced before each acknowledgement"
+    write_path = f"/write?db={DATABASE}&precision=ms"
+    statements = STATEMENTS
+    average = "mean"
 
     def lacking(self) -> str | None:
         return lacking(BINARY)
@@ -45,30 +44,6 @@ class InfluxDB(Peer):
     def prepare(self, series: int) -> None:
         asked = urlencode({"q": STATEMENTS["create_database"].text})
         self.ask([self.request("POST", f"/query?{asked}")])
-
-    def template(self, series: int, machine: Machine) -> Template:
-        return lines_template(series, machine)
-
-    def single(self, series: int, time_ms: int) -> bytes:
-        return single_line(series, time_ms)
-
-    def write(self, series: int, body: bytes) -> bytes:
-        return self.request("POST", f"/write?db={DATABASE}&precision=ms", body)
-
-    def latest(self, series: int, newest_ms: int) -> bytes:
-        return self._query("latest", series=tag(series))
-
-    def raw(self, series: int, begin_ms: int, end_ms: int, rows: int) -> bytes:
-        return self._query("raw", series=tag(series), begin_ms=begin_ms, end_ms=end_ms, rows=rows)
-
-    def hourly(self, series: int, begin_ms: int, end_ms: int) -> bytes:
-        columns = [f"{name}({variable})" for variable in VARIABLES_AGGREGATED for name in FUNCTIONS]
-        values = {"series": tag(series), "begin_ms": begin_ms, "end_ms": end_ms}
-        return self._query("hourly", columns=", ".join(columns), **values)
-
-    def counts(self, series: Sequence[int], begin_ms: int, end_ms: int) -> list[tuple[bytes, Sequence[int]]]:
-        """All series in one statement."""
-        return [(self._query("counts", begin_ms=begin_ms, end_ms=end_ms), series)]
 
     def counted(self, answer: bytes) -> int:
         return sum(row[1] or 0 for row in _rows(answer))
@@ -85,9 +60,8 @@ class InfluxDB(Peer):
         self.stop()
         return Disk(directory_bytes(data), directory_bytes(log))
 
-    def _query(self, name: str, **values: object) -> bytes:
-        text = string.Template(STATEMENTS[name].text).substitute(values, measurement=MEASUREMENT)
-        return self.request("GET", f"/query?{urlencode({'db': DATABASE, 'epoch': 'ms', 'q': text})}")
+    def path_of(self, text: str) -> str:
+        return f"/query?{urlencode({'db': DATABASE, 'epoch': 'ms', 'q': text})}"
 
 
 def _environment(directory: Path, port: int) -> dict[str, str]:

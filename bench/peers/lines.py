@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import astuple
 from itertools import chain, repeat
 
+from bench.systems import Peer
 from bench.workload import Machine, Single, Template, decimal_texts, template_of
 
 MEASUREMENT = "machine"
@@ -14,6 +15,21 @@ MEASUREMENT = "machine"
 def tag(series: int) -> str:
     """Name the series, as the value of the tag `asset`."""
     return f"m{series:06}"
+
+
+class LinePeer(Peer):
+    """A peer that is sent lines."""
+
+    write_path = "/write?precision=ms"
+
+    def template(self, series: int, machine: Machine) -> Template:
+        return lines_template(series, machine)
+
+    def single(self, series: int, time_ms: int) -> bytes:
+        return single_line(series, time_ms)
+
+    def write(self, series: int, body: bytes) -> bytes:
+        return self.request("POST", self.write_path, body)
 
 
 def lines_template(series: int, machine: Machine) -> Template:

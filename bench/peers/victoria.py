@@ -11,10 +11,9 @@ import msgspec
 
 from bench.ingest import HOUR_MS
 from bench.peers.debian import binary, lacking
-from bench.peers.lines import MEASUREMENT, lines_template, single_line, tag
+from bench.peers.lines import MEASUREMENT, LinePeer, tag
 from bench.service import directory_bytes
-from bench.systems import VARIABLES_AGGREGATED, Disk, Peer, PeerProcess
-from bench.workload import Machine, Template
+from bench.systems import VARIABLES_AGGREGATED, Disk, PeerProcess
 from runtime.server_process import free_port
 
 BINARY = "victoria-metrics"
@@ -24,7 +23,7 @@ MERGED_S = 10.0
 """How long a forced merge of this workload takes at most; it has no end that could be asked for."""
 
 
-class VictoriaMetrics(Peer):
+class VictoriaMetrics(LinePeer):
     """Every variable is a series of its own there; rows are shown once they have left a buffer in memory."""
 
     name = "VictoriaMetrics 1.79.5"
@@ -46,15 +45,6 @@ class VictoriaMetrics(Peer):
 
     def prepare(self, series: int) -> None:
         """Nothing is declared beforehand."""
-
-    def template(self, series: int, machine: Machine) -> Template:
-        return lines_template(series, machine)
-
-    def single(self, series: int, time_ms: int) -> bytes:
-        return single_line(series, time_ms)
-
-    def write(self, series: int, body: bytes) -> bytes:
-        return self.request("POST", "/write?precision=ms", body)
 
     def latest(self, series: int, newest_ms: int) -> bytes:
         """Ask at the time of the newest record: an open look back of years would cost it far more."""

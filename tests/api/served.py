@@ -66,3 +66,30 @@ async def served_site():
                 wire.close()
             site.server.should_exit = True
             await task
+
+
+def held_back(site, monkeypatch):
+    """Let no append end before the event that is given is set."""
+    gate, append = asyncio.Event(), site.stream.append
+
+    async def held(admissions):
+        await gate.wait()
+        return await append(admissions)
+
+    monkeypatch.setattr(site.stream, "append", held)
+    return gate
+
+
+def inside(site):
+    """Give the server's side of the only connection."""
+    (only,) = site.server.server_state.connections
+    return only
+
+
+async def until(condition):
+    """Let the loop turn until something holds."""
+    for _ in range(2_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it did not happen")

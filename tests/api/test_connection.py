@@ -10,7 +10,7 @@ import pytest
 from api import connection as connections
 from schemas.limits import PUT_BODY_BYTES_MAX
 from tests.api.masts import MAST, PATH, at
-from tests.api.served import served_site
+from tests.api.served import held_back, served_site
 
 HERE = f"{PATH}/{MAST}/weather"
 HOST = "Host: door\r\n"
@@ -271,13 +271,7 @@ async def test_a_client_that_leaves_within_a_body_leaves_nothing(site):
 
 async def test_answers_under_way_are_given_before_the_end(site, monkeypatch):
     """A server that is told to end answers what it has taken, says that it closes, and closes (R18)."""
-    gate, append = asyncio.Event(), site.stream.append
-
-    async def held(admissions):
-        await gate.wait()
-        return await append(admissions)
-
-    monkeypatch.setattr(site.stream, "append", held)
+    gate = held_back(site, monkeypatch)
     busy, idle = await site.connect(), await site.connect()
     await busy.send(put(site, 1))
     await asyncio.sleep(0.02)

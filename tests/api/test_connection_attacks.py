@@ -12,7 +12,7 @@ import pytest
 from api import connection as connections
 from api import server as servers
 from tests.api.masts import MAST, PATH, at
-from tests.api.served import served_site
+from tests.api.served import held_back, inside, served_site, until
 
 HERE = f"{PATH}/{MAST}/weather"
 NOBODY = f"PUT {HERE} HTTP/1.1\r\nHost: d\r\nContent-Length: 0\r\n\r\n".encode()
@@ -34,18 +34,6 @@ def request(site, number=None, *, method="PUT", more="", length=True):
     return f"{method} {HERE} HTTP/1.1\r\nHost: d\r\n{token}{size}{more}\r\n".encode() + body
 
 
-def held_back(site, monkeypatch):
-    """Let no append end before the event that is given is set."""
-    gate, append = asyncio.Event(), site.stream.append
-
-    async def held(admissions):
-        await gate.wait()
-        return await append(admissions)
-
-    monkeypatch.setattr(site.stream, "append", held)
-    return gate
-
-
 async def statuses(wire):
     """Read answers until the connection ends."""
     found = []
@@ -59,21 +47,6 @@ async def statuses(wire):
 async def levels(site):
     """Give what is stored."""
     return [row["level"] for row in await site.open.rows()]
-
-
-def inside(site):
-    """Give the server's side of the only connection."""
-    (only,) = site.server.server_state.connections
-    return only
-
-
-async def until(condition):
-    """Let the loop turn until something holds."""
-    for _ in range(2_000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it did not happen")
 
 
 # -- one reading of every byte ---------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from litestar import get, post
@@ -219,6 +220,18 @@ async def test_unknown_method_says_which_are_known(service):
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"GET", "POST", "OPTIONS"}
     assert answer.json()["errors"][0]["code"] == "aspectstore.request.methodNotAllowed"
+
+
+async def test_options_list_what_405_lists(service):
+    """OPTIONS of every path names all its methods, the documentation's too, and needs a token (S1)."""
+    paths = {path for handler in ROUTES for path in handler.paths} | {"/docs"}
+    for path in sorted(re.sub(r"\{\w+:\w+\}", "0" * 32, each) for each in paths):
+        refused = await service.http.request("TRACE", path)
+        told = await service.http.options(path, headers=service.acme)
+
+        assert (405, 204) == (refused.status_code, told.status_code), path
+        assert sorted(refused.headers["allow"].split(", ")) == told.headers["allow"].split(", ")
+        assert 401 == (await service.http.options(path)).status_code
 
 
 # -- trap 2 and 3: parameters, media types, encodings ----------------------------------------------
