@@ -13,6 +13,7 @@ from api.aggregating import Aggregating, Variables
 from api.catalog import ZONES
 from api.errors import JSON
 from api.identity.tokens import Identity
+from api.reading import Gone
 from api.series import Answered
 from api.services import Services
 from schemas import codes
@@ -44,6 +45,8 @@ class Answer(NamedTuple):
     """JSON: an array of intervals, or an object of points by variable."""
     behind: int | None
     """As `Rows.behind`."""
+    gone: Gone | None = None
+    """As `Folded.gone`."""
 
 
 class _Question(NamedTuple):
@@ -96,6 +99,8 @@ def answered(answer: Answer, name: str | None = None) -> Answered:
     headers = {"content-type": JSON}
     if answer.behind is not None:
         headers["read-position"] = str(answer.behind)
+    if answer.gone is not None:
+        headers["summary-only"] = answer.gone.header
     return Answered(
         200, headers, answer.body if name is None else b'{"%b":%b}' % (name.encode(), answer.body)
     )
@@ -116,7 +121,7 @@ async def _read(services: Services, request: Request, extras: Extras) -> _Questi
     query, problems = parse_aggregate_query(request.parameters, aspect, terms)
     if query is None:
         raise Invalid(problems)
-    after = [] if request.read_after is None else services.series.places(tenant, request.read_after)
+    after = services.series.places(tenant, request.read_after)
     return _Question(series, query, extras, after, now_ms)
 
 
@@ -134,6 +139,8 @@ async def _intervals(aggregating: Aggregating, question: _Question) -> Answer:
         return Answer(b"[]", None)
     holds = await _holds(aggregating, question)
     folded = await aggregating.partials(series, query.borders_ms, question.variables, question.after, holds)
+    query = query._replace(borders_ms=folded.borders_ms)
+    question = question._replace(query=query)
     held = await _held(aggregating, question, folded.partials, holds)
     percentiles = await _percentiles(aggregating, question)
     size = sum(len(part) for part in folded.partials.values())
@@ -147,7 +154,8 @@ async def _intervals(aggregating: Aggregating, question: _Question) -> Answer:
         return render_items(tables, query.borders_ms)
 
     dense = extras.fill is not Fill.NONE or size >= _IN_THREAD_ITEMS
-    return Answer(await asyncio.to_thread(render) if dense else render(), folded.behind)
+    body = await asyncio.to_thread(render) if dense else render()
+    return Answer(body, folded.behind, folded.gone)
 
 
 def _named(
@@ -248,4 +256,4 @@ async def _points(aggregating: Aggregating, question: _Question, points_max: int
             {name: chosen_points(part, points_max, extras.method) for name, part in parts.items()}
         )
 
-    return Answer(await asyncio.to_thread(render), folded.behind)
+    return Answer(await asyncio.to_thread(render), folded.behind, folded.gone)

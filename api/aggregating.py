@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from api.reading import Reading
+from api.reading import Gone, Reading, gone_in
 from schemas.aspects import VariableType
 from schemas.codes import INVALID_PARAMETER
 from schemas.columns import Columns, Ints
@@ -24,7 +24,7 @@ from schemas.folding import of_columns, rows_of
 from schemas.holding import Before, default_hold_ms
 from schemas.ids import SeriesId
 from schemas.limits import DAY_MS, PERCENTILE_VALUES_MAX
-from schemas.partials import CELL_MS, Partials, joined, regrouped
+from schemas.partials import CELL_MS, Partials, cell_of, joined, regrouped
 from schemas.percentiles import Percentiles, percentiles_of
 from schemas.quality import Quality
 from schemas.receipts import Place
@@ -67,10 +67,14 @@ class _Wish(NamedTuple):
 class Folded:
     """What a fold found."""
 
+    borders_ms: Ints
+    """As asked for; where only summaries live, moved out to whole cells (design 4.13)."""
     partials: Mapping[int, Partials]
     """By variable; the groups are places among the borders."""
     behind: int | None = None
     """As `Rows.behind`."""
+    gone: Gone | None = None
+    """Where summaries spoke for records that live no more, or nothing did (design 4.13)."""
 
 
 class Aggregating:
@@ -90,20 +94,54 @@ class Aggregating:
     ) -> Folded:
         """Fold a series into the intervals between borders; `after` makes these entries a must."""
         wish = _Wish(borders_ms, variables, hold_ms or {})
+        folded = await self._folded(series, wish, after)
+        if folded.gone is None or wish.takes_cells or wish.hold_ms:
+            return folded
+        return await self._outwards(series, wish, folded.gone, after)
+
+    async def _outwards(self, series: SeriesId, wish: _Wish, gone: Gone, after: Sequence[Place]) -> Folded:
+        """Fold anew, in whole cells where only summaries live."""
+        places = _outward(wish.borders_ms, gone)
+        parts = [
+            await self._folded(series, wish._replace(borders_ms=place), after)
+            for place in places
+            if len(place) > 1
+        ]
+        borders_ms = np.unique(np.concatenate(places))
+        firsts = [int(np.searchsorted(borders_ms, part.borders_ms[0])) for part in parts]
+        partials = {
+            variable: joined(
+                [
+                    regrouped(part.partials[variable], part.partials[variable].groups + first)
+                    for part, first in zip(parts, firsts, strict=True)
+                ],
+                kind,
+            )
+            for variable, kind in wish.variables.items()
+        }
+        return Folded(borders_ms, partials, parts[-1].behind, gone)
+
+    async def _folded(self, series: SeriesId, wish: _Wish, after: Sequence[Place]) -> Folded:
+        """Fold a series into the intervals between these borders."""
+        borders_ms, variables = wish.borders_ms, wish.variables
         found: dict[int, list[Partials]] = {variable: [] for variable in variables}
         behind: int | None = None
+        gone: list[Gone] = []
         if variables and len(borders_ms) > 1:
             pieces = self._cells if wish.takes_cells else self._rows
-            async for piece, place in pieces(series, wish, after):
+            async for piece, place, missing in pieces(series, wish, after):
+                gone += [] if missing is None else [missing]
                 for variable, part in (await _fold(piece, wish)).items():
                     found[variable].append(part)
                 behind = place
         return Folded(
+            borders_ms,
             {
                 variable: joined(parts, variables[variable], wish.hold_ms.get(variable))
                 for variable, parts in found.items()
             },
             behind,
+            gone_in(gone),
         )
 
     async def percentiles(
@@ -191,24 +229,24 @@ class Aggregating:
 
     async def _rows(
         self, series: SeriesId, wish: _Wish, after: Sequence[Place]
-    ) -> AsyncIterator[tuple[Piece, int | None]]:
+    ) -> AsyncIterator[tuple[Piece, int | None, Gone | None]]:
         """Read rows piece by piece; pieces need not end where intervals do."""
         start_ms, end_ms = int(wish.borders_ms[0]) + 1, int(wish.borders_ms[-1]) + 1
         wanted = Wanted(start_ms, end_ms, frozenset(wish.variables))
         rows_max = max(_PIECE_VALUES // len(wish.variables), 1)
         behind, pieces = await self._reading.pieces(series, wanted, rows_max, after)
-        async for columns in pieces:
-            yield columns, behind
+        async for rows in pieces:
+            yield rows.columns, behind, rows.gone
 
     async def _cells(
         self, series: SeriesId, wish: _Wish, after: Sequence[Place]
-    ) -> AsyncIterator[tuple[Piece, int | None]]:
+    ) -> AsyncIterator[tuple[Piece, int | None, Gone | None]]:
         """Read cells where blocks have them, rows elsewhere."""
         start_ms, end_ms = int(wish.borders_ms[0]) + 1, int(wish.borders_ms[-1]) + 1
         wanted = Wanted(start_ms, end_ms, frozenset(wish.variables))
         behind, pieces = await self._reading.cells(series, wanted, wish.borders_ms, after)
         async for piece in pieces:
-            yield piece, behind
+            yield piece, behind, _gone_of(piece)
 
 
 def _last(columns: Columns, variable: int, kind: VariableType) -> Before | None:
@@ -217,6 +255,30 @@ def _last(columns: Columns, variable: int, kind: VariableType) -> Before | None:
         return None
     quality = Quality.GOOD if rows.classes is None else Quality(int(rows.classes[-1]))
     return Before(int(rows.time_ms[-1]), float(rows.values[-1]), quality)
+
+
+def _outward(borders_ms: Ints, gone: Gone) -> tuple[Ints, Ints, Ints]:
+    """Give the borders before, around and after what only summaries know; those around in whole cells."""
+    first_ms = max(gone.first_ms, int(borders_ms[0]) + 1)
+    last_ms = min(gone.last_ms, int(borders_ms[-1]))
+    start_ms, end_ms = cell_of(first_ms) * CELL_MS, (cell_of(last_ms) + 1) * CELL_MS
+    inside = borders_ms[(borders_ms > start_ms) & (borders_ms < end_ms)] // CELL_MS * CELL_MS
+    around = np.unique(np.array([start_ms, *inside.tolist(), end_ms]))
+    before = borders_ms[borders_ms < start_ms]
+    behind = borders_ms[borders_ms > end_ms]
+    return (
+        np.append(before, start_ms) if len(before) else before,
+        around,
+        np.insert(behind, 0, end_ms) if len(behind) else behind,
+    )
+
+
+def _gone_of(piece: Piece) -> Gone | None:
+    """Give where a piece speaks for records that live no more; None also where they had no values."""
+    if isinstance(piece, Columns) or not piece.summary_only:
+        return None
+    parts = [part for part in piece.partials.values() if len(part)]
+    return gone_in(Gone(int(part.first_ms.min()), int(part.last_ms.max())) for part in parts)
 
 
 async def _fold(piece: Piece, wish: _Wish) -> dict[int, Partials]:

@@ -36,6 +36,7 @@ from api.routes import (
     tokens,
 )
 from api.routes.docs import docs_routes
+from api.routes.options import options_routes
 from api.series import SeriesService
 from api.services import Services
 from api.tenancy import deny_by_default
@@ -70,7 +71,7 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
 
 def join(litestar: Litestar, ports: Ports) -> Door:
     """Put a framework application that serves no other door to work over these ports."""
-    index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile)
+    index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile, ports.policy.retention_days)
     identity = IdentityService(ports, index.is_active)
     services = Services(
         ports, identity, index, Catalogue(ports.catalog, index), SeriesService(ports, index), Probe(ports)
@@ -81,9 +82,10 @@ def join(litestar: Litestar, ports: Ports) -> Door:
 
 def build_framework(routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """Build the framework's part, which knows routes and no port; it takes a tenth of a second."""
-    all_routes = [*ROUTES, *routes]
+    described = [*ROUTES, *routes]
+    all_routes = [*described, *docs_routes(described)]
     return Litestar(
-        route_handlers=[*all_routes, *docs_routes(all_routes)],
+        route_handlers=[*options_routes(all_routes), *all_routes],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         guards=[deny_by_default],
         before_request=_before_request,

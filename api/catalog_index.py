@@ -20,7 +20,9 @@ from schemas.assets import Asset, AssetType
 from schemas.errors import NotFound
 from schemas.ids import CORE, SeriesId, TenantId, is_hex_id
 from schemas.limits import PROFILES, Profile
+from schemas.retention import KEEP_ALL, Rule
 from schemas.tenants import Tenant
+from storage import retention_rules
 from storage.port import CatalogStore, Change, Document
 
 R = TypeVar("R")
@@ -33,7 +35,9 @@ TENANT: Final = "tenant"
 OPEN_LINE_S: Final = 15.0
 """How long a line is looked after whose change has not been seen: longer than the log's overlap of 10 s."""
 
-FOLLOWED: Final = frozenset({TENANT, ASPECT_TYPE, ASSET_TYPE, ASSET, "key", "client", "user"})
+RETENTION: Final = retention_rules.KIND
+
+FOLLOWED: Final = frozenset({TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, "key", "client", "user"})
 """Kinds whose changes matter to a door; refresh tokens change too often to be read by all."""
 
 LOADED_AT_ONCE: Final = 16
@@ -46,11 +50,17 @@ REBUILD_AFTER_S: Final = 3_600.0
 class CatalogIndex:
     """All tenants; one for each door, used on its event loop only."""
 
-    def __init__(self, catalog: CatalogStore, clock: Clock, default_profile: str = "open") -> None:
-        """Take the catalogue, a clock and the profile of tenants that name none; `load` before use."""
+    def __init__(
+        self, catalog: CatalogStore, clock: Clock, default_profile: str = "open", retention_days: int = 0
+    ) -> None:
+        """Take the catalogue, a clock, profile and retention of tenants that name none; `load` before use."""
         self._catalog = catalog
         self._clock = clock
         self._default_profile = default_profile
+        self._retention_days = retention_days
+        self._profiles: dict[str, Profile] = {}
+        """By tenant, with its retention; filled as they are asked for."""
+        self._rules: dict[str, Rule] = {}
         self._tenants: dict[str, Tenant] = {}
         self._parts: dict[str, TenantIndex] = {}
         self._after: str | None = None
@@ -78,6 +88,7 @@ class CatalogIndex:
         for place in range(0, len(names), LOADED_AT_ONCE):
             chunk = names[place : place + LOADED_AT_ONCE]
             parts.update(zip(chunk, await asyncio.gather(*map(self._load_part, chunk)), strict=True))
+            await asyncio.gather(*(self._settle_retention(tenants[name]) for name in chunk))
         self._tenants, self._parts = tenants, parts
         self._refreshed_s = self._clock.monotonic_s()
 
@@ -150,7 +161,13 @@ class CatalogIndex:
 
     def profile_of(self, tenant: TenantId) -> Profile:
         """Give the limits that hold for a tenant (design 7)."""
-        return PROFILES[self.tenant(tenant).profile or self._default_profile]
+        profile = self._profiles.get(tenant)
+        if profile is None:
+            profile = PROFILES[self.tenant(tenant).profile or self._default_profile]
+            if self._rules[tenant] != KEEP_ALL:
+                profile = msgspec.structs.replace(profile, retention=self._rules[tenant])
+            self._profiles[tenant] = profile
+        return profile
 
     def of(self, tenant: TenantId) -> TenantIndex:
         """Give the part of one tenant; NotFound if there is none."""
@@ -214,6 +231,8 @@ class CatalogIndex:
             return known >= 0 or line.version > 0
         if line.kind == TENANT:
             await self._put_tenant(document)
+        elif line.kind == RETENTION:
+            self._put_rule(line.tenant, retention_rules.rule_in(document))
         elif line.kind in _PUT:
             self.wrote(document)
         return document.version >= line.version
@@ -221,7 +240,21 @@ class CatalogIndex:
     async def _put_tenant(self, document: Document) -> None:
         if document.id not in self._parts:
             self._parts[document.id] = await self._load_part(document.id)
-        self._tenants[document.id] = _decode(document, Tenant)
+        tenant = _decode(document, Tenant)
+        # A line may be read many times, and other doors may say otherwise of tenants that say nothing.
+        if tenant != self._tenants.get(document.id):
+            await self._settle_retention(tenant)
+        self._tenants[document.id] = tenant
+
+    async def _settle_retention(self, tenant: Tenant) -> None:
+        """Make what the tenant, else the installation asks for the rule, for all doors and writers."""
+        days = self._retention_days if tenant.retention_days is None else tenant.retention_days
+        rule = await retention_rules.settle_rule(self._catalog, tenant.name, days, self._clock.now_ms())
+        self._put_rule(tenant.name, rule)
+
+    def _put_rule(self, tenant: str, rule: Rule) -> None:
+        self._rules[tenant] = rule
+        self._profiles.pop(tenant, None)
 
     async def _load_part(self, name: str) -> TenantIndex:
         part = TenantIndex(TenantId(name))

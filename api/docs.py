@@ -142,8 +142,19 @@ def _complete(
         media = "application/x-www-form-urlencoded"
         operation["requestBody"] = {"required": True, "content": {media: {"schema": reference}}}
     operation["responses"] = _responses(operation["responses"], path)
+    _name_headers(handler, operation["responses"])
     if opt.get("formats"):
         operation["responses"]["200"]["content"].update(_TABLES)
+
+
+def _name_headers(handler: HTTPRouteHandler, responses: dict[str, Any]) -> None:
+    """Describe the headers of a success, which the framework leaves out where the body is described."""
+    named = {
+        header.name: {"description": header.description} for header in handler.resolve_response_headers()
+    }
+    for status, response in responses.items():
+        if named and status.startswith("2") and not response.get("headers"):
+            response["headers"] = _plain_headers(named)
 
 
 def _security(opt: Mapping[str, Any]) -> list[dict[str, list[str]]]:

@@ -95,8 +95,8 @@ async def read_range(
     )
 
     async def found() -> AsyncGenerator[Found, None]:
-        async for columns in pieces:
-            yield Found(aspect, in_order(columns, descending=query.descending), query.parts)
+        async for piece in pieces:
+            yield Found(aspect, in_order(piece.columns, descending=query.descending), query.parts)
 
     return Answer(outline, found())
 
@@ -238,6 +238,8 @@ async def aggregate_many(
         said: dict[str, Any] = dict(zip(SERIES_LABELS, place, strict=True))
         if found.behind is not None:
             said["readPosition"] = str(found.behind)
+        if found.gone is not None:
+            said["summaryOnly"] = found.gone.header
         return msgspec.json.encode({**said, "aggregates": msgspec.Raw(found.body)})
 
     return _listed(in_turn((partial(ask, *one) for one in asked), PAGES_AT_ONCE))

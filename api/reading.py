@@ -5,8 +5,9 @@ Equal reads in flight share one fetch (`api.sharing`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,9 +21,10 @@ from schemas.ids import SeriesId
 from schemas.latest import Latest, LatestCell
 from schemas.queries import ReadKind, SeriesQuery, next_page
 from schemas.receipts import Place
+from schemas.times import format_time
 from storage import merge
 from storage.port import SeriesStore
-from storage.reader import READ_DEADLINE_S, Wanted, read_series
+from storage.reader import READ_DEADLINE_S, Wanted, read_answer
 from storage.summary_reader import Cells, read_cells
 from streams.port import RecordStream
 from streams.shards import shard_of
@@ -34,6 +36,27 @@ RETRY_AFTER_S = 2
 """A read that waited for ten seconds in vain may come again after another turn."""
 
 
+class Gone(NamedTuple):
+    """Where a read met records of which retention has left only summaries (design 4.13)."""
+
+    first_ms: int
+    last_ms: int
+    """Of the last such record, inclusive."""
+
+    @property
+    def header(self) -> str:
+        """Give what the header `Summary-Only` says: both times, divided by a slash."""
+        return f"{format_time(self.first_ms)}/{format_time(self.last_ms)}"
+
+
+def gone_in(ranges: Iterable[Gone]) -> Gone | None:
+    """Give one range around several: retention takes what is oldest, so little else lies between them."""
+    found = list(ranges)
+    if not found:
+        return None
+    return Gone(min(each.first_ms for each in found), max(each.last_ms for each in found))
+
+
 @dataclass(slots=True, frozen=True)
 class Rows:
     """What a read found."""
@@ -41,6 +64,7 @@ class Rows:
     columns: Columns
     behind: int | None = None
     """The applied position, where acknowledged entries after it may be missing; None: nothing is missing."""
+    gone: Gone | None = None
 
 
 class Reading:
@@ -82,7 +106,7 @@ class Reading:
 
     async def pieces(
         self, series: SeriesId, wanted: Wanted, rows_max: int, after: Sequence[Place] = ()
-    ) -> tuple[int | None, AsyncGenerator[Columns, None]]:
+    ) -> tuple[int | None, AsyncGenerator[Rows, None]]:
         """Read a range of any length in pieces of at most so many rows, in the wanted direction.
 
         The tail is taken once, before the first piece: what was acknowledged by then is in the pieces,
@@ -106,13 +130,14 @@ class Reading:
 
     async def _pieces(
         self, series: SeriesId, wanted: Wanted, rows_max: int, tail: FreshTail
-    ) -> AsyncGenerator[Columns, None]:
+    ) -> AsyncGenerator[Rows, None]:
         left = wanted.rows
         while left != 0:
             rows = rows_max if left is None else min(left, rows_max)
-            columns = await self._read(series, replace(wanted, rows=rows), tail)
-            if columns.rows:
-                yield columns
+            found = await self._read(series, replace(wanted, rows=rows), tail)
+            columns = found.columns
+            if columns.rows or found.gone:
+                yield found
             if columns.rows < rows:
                 return
             left = None if left is None else left - rows
@@ -123,14 +148,14 @@ class Reading:
 
     async def _rows(self, series: SeriesId, wanted: Wanted, after: Sequence[Place]) -> Rows:
         tail, behind = await self._fresh(series, after)
-        return Rows(await self._read(series, wanted, tail), behind)
+        return replace(await self._read(series, wanted, tail), behind=behind)
 
     async def _newest(self, series: SeriesId, wanted: Wanted, after: Sequence[Place]) -> Rows:
         tail, behind = await self._fresh(series, after)
         found = None if tail.latest is None else _newest_row(tail.latest, wanted)
-        if found is None:
-            found = await self._read(series, wanted, tail)
-        return Rows(found, behind)
+        if found is not None:
+            return Rows(found, behind)
+        return replace(await self._read(series, wanted, tail), behind=behind)
 
     async def _latest(
         self, series: SeriesId, aspect: AspectType, wanted: Wanted, after: Sequence[Place]
@@ -148,8 +173,10 @@ class Reading:
         cells |= await self._from_store(series, wanted, missing, tail)
         return Rows(_rows_of(cells, aspect), behind)
 
-    async def _read(self, series: SeriesId, wanted: Wanted, tail: FreshTail) -> Columns:
-        return await read_series(self._store, series, wanted, tail.changes, deadline_s=self._deadline_s)
+    async def _read(self, series: SeriesId, wanted: Wanted, tail: FreshTail) -> Rows:
+        deadline_s = self._deadline_s
+        found = await read_answer(self._store, series, wanted, tail.changes, deadline_s=deadline_s)
+        return Rows(found.columns, gone=gone_in(Gone(a, b - 1) for a, b in found.summary_only))
 
     async def _from_store(
         self, series: SeriesId, wanted: Wanted, missing: set[int], tail: FreshTail
@@ -159,7 +186,7 @@ class Reading:
         end_ms = wanted.end_ms
         while missing:
             page = Wanted(wanted.start_ms, end_ms, frozenset(missing), LATEST_PAGE_ROWS, descending=True)
-            columns = await self._read(series, page, tail)
+            columns = (await self._read(series, page, tail)).columns
             for variable, column in columns.cells.items():
                 cell = _last_cell(columns.time_ms, column)
                 if cell is not None:
@@ -198,6 +225,7 @@ class Page:
     behind: int | None
     next: dict[str, str] | None = None
     """The parameters that continue; None: this is the end."""
+    gone: Gone | None = None
 
 
 async def read_page(
@@ -216,7 +244,7 @@ async def read_page(
     else:
         rows = await _read_newest(reading, series, aspect, query, after)
         columns = rows.columns
-    return Page(in_order(columns, descending=query.descending), rows.behind, following)
+    return Page(in_order(columns, descending=query.descending), rows.behind, following, rows.gone)
 
 
 async def _read_newest(

@@ -122,7 +122,9 @@ class SeriesService:
     ) -> Answered:
         """DELETE a range, (from, to] on the wire (MS-50)."""
         series, aspect = await self._index.find_series(caller.tenant, *place)
-        found, problems = parse_delete_range(parameters, profile=self._profile(caller.tenant))
+        found, problems = parse_delete_range(
+            parameters, now_ms=self._ports.clock.now_ms(), profile=self._profile(caller.tenant)
+        )
         if found is None:
             raise Invalid(problems)
         once = idempotency_of(series, options.idempotency_key, "DELETE", b"%d %d" % found)
@@ -195,13 +197,15 @@ class SeriesService:
         )
         if query is None:
             raise Invalid(problems)
-        after = [] if read_after is None else self.places(caller.tenant, read_after)
+        after = self.places(caller.tenant, read_after)
         page = await read_page(self.reading, series, aspect, query, after)
         headers: dict[str, str] = {}
         if page.next is not None:
             headers["link"] = self._link(place, page.next)
         if page.behind is not None:
             headers["read-position"] = str(page.behind)
+        if page.gone is not None:
+            headers["summary-only"] = page.gone.header
         found = Found(aspect, page.columns, query.parts)
         if format_ is Format.JSON:
             write = partial(render_records, page.columns, aspect, query.parts)
@@ -218,8 +222,10 @@ class SeriesService:
 
     # -- receipts ------------------------------------------------------------------------------
 
-    def places(self, tenant: TenantId, text: str) -> list[Place]:
-        """Read one receipt, or several divided by commas; `-` stands for a refused pair."""
+    def places(self, tenant: TenantId, text: str | None) -> list[Place]:
+        """Read one receipt, or several divided by commas; `-` stands for a refused pair. None: no places."""
+        if text is None:
+            return []
         texts = [part.strip() for part in text.split(",")]
         return [place for part in texts if part != "-" for place in self.receipts.read(tenant, part)]
 

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from schemas.retention import DAYS_MAX
+
 PREFIX = "ASPECTSTORE_"
 
 CLIENT_NAMES = ("URL", "CLIENT", "SECRET", "SECRET_FILE")
@@ -83,6 +85,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     profile: Annotated[
         Literal["open", "strict"], _field("", "Limits of tenants that have none of their own.")
     ] = "open"
+    retention_days: Annotated[
+        int,
+        _field(
+            "days",
+            "How long rows live before only their summaries do, for tenants that say nothing; 0: for ever.",
+            ge=0,
+            le=DAYS_MAX,
+        ),
+    ] = 0
     bootstrap: Annotated[
         str, _secret("`TENANT:CLIENT:SECRET` of a technical user with all scopes, made at the first start.")
     ] = ""

@@ -39,6 +39,7 @@ async def opened(settings: Settings, *, writes_series: bool) -> AsyncIterator[Po
         stack.push_async_callback(stream.close)
         policy = DoorPolicy(
             profile=settings.profile,
+            retention_days=settings.retention_days,
             shards=settings.shards,
             public_url=settings.public_url,
             read_deadline_s=settings.read_deadline_s,

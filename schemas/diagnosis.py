@@ -22,6 +22,7 @@ from schemas.codes import (
     OUT_OF_RANGE,
     QUALITY_ALONE,
     RECORD_TOO_LARGE,
+    RETENTION,
     TIME_WINDOW,
     TOO_LONG,
     TOO_MANY_RECORDS,
@@ -52,6 +53,8 @@ class Rules(NamedTuple):
     most_ms: int
     records_max: int | None
     merging: bool
+    retained: bool = False
+    """True: it is retention that sets `least_ms` (design 4.13)."""
 
 
 class _Fault(Exception):
@@ -160,6 +163,8 @@ class _RecordReader:
             time_ms = parse_time(value)
         except Malformed as error:
             raise _Fault(INVALID_TIME, error.message) from None
+        if self._rules.retained and time_ms < self._rules.least_ms:
+            raise _Fault(RETENTION, f"{value} is too old: {kept_from(self._rules.least_ms)}")
         if not self._rules.least_ms <= time_ms <= self._rules.most_ms:
             window = f"{format_time(self._rules.least_ms)} to {format_time(self._rules.most_ms)}"
             raise _Fault(TIME_WINDOW, f"{value} is outside the time that is taken now: {window}.")
@@ -189,6 +194,11 @@ class _RecordReader:
         if size > RECORD_BYTES_MAX:
             message = f"The record counts {size} bytes (2 a character), and {RECORD_BYTES_MAX} are allowed."
             self._complain(at, RECORD_TOO_LARGE, message)
+
+
+def kept_from(live_from_ms: int) -> str:
+    """Say what the retention of the tenant leaves (design 4.13)."""
+    return f"by the tenant's retention records live from {format_time(live_from_ms)} on, before it summaries."
 
 
 def _read_value(variable: Variable, value: object) -> object:

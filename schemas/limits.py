@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.retention import KEEP_ALL, Rule
+
 KB = 1024
 """The dialect's "KB" is read as 1,024 bytes (design 7)."""
 MB = 1024 * KB
@@ -141,6 +143,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     delete_age_ms_min: int | None
     """Since submission, not by the record's time (MS-52)."""
     deletes_per_day_max: int | None  # MS-52
+    retention: Rule = KEEP_ALL
+    """The tenant's retention (design 4.13)."""
 
 
 OPEN = Profile(

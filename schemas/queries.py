@@ -13,8 +13,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from schemas.aspects import AspectType, Variable, VariableType
-from schemas.codes import INVALID_PARAMETER, MISSING_PARAMETER
-from schemas.diagnosis import shown
+from schemas.codes import INVALID_PARAMETER, MISSING_PARAMETER, RETENTION
+from schemas.diagnosis import kept_from, shown
 from schemas.errors import Malformed, Problem
 from schemas.limits import (
     DAY_MS,
@@ -169,9 +169,9 @@ def next_page(query: SeriesQuery, last_ms: int) -> dict[str, str]:
 
 
 def parse_delete_range(
-    parameters: Mapping[str, str], *, profile: Profile
+    parameters: Mapping[str, str], *, now_ms: int, profile: Profile
 ) -> tuple[TimeRange | None, list[Problem]]:
-    """Read from and to, both required (MS-50), and check what needs no store (MS-51)."""
+    """Read from and to, both required (MS-50), and check what needs no store (MS-51, design 4.13)."""
     problems = [
         Problem(f"/{name}", MISSING_PARAMETER, f"{name} is missing; a deletion names both ends.")
         for name in ("from", "to")
@@ -182,6 +182,9 @@ def parse_delete_range(
     if start_ms is None or end_ms is None:
         return None, problems
     problems += _check_order(start_ms, end_ms)
+    live_from_ms = profile.retention.live_from_ms(now_ms)
+    if live_from_ms is not None and start_ms + 1 < live_from_ms:
+        problems.append(Problem("/from", RETENTION, f"from reaches too far: {kept_from(live_from_ms)}"))
     step_ms = profile.delete_alignment_ms
     for name, time_ms in (("from", start_ms), ("to", end_ms)):
         if step_ms is not None and time_ms % step_ms:

@@ -96,14 +96,18 @@ def encode_record(aspect: AspectType, body: bytes, *, now_ms: int, profile: Prof
 
 
 def rules_of(profile: Profile, now_ms: int, mode: WriteMode) -> Rules:
-    """Give what a body must keep to, from the policy of the tenant (MS-27, wire 1.4, design 7)."""
+    """Give what a body must keep to, from the policy of the tenant (MS-27, wire 1.4, design 4.13, 7)."""
     merging = mode is WriteMode.MERGE
     age_ms = profile.record_age_ms_max
     most_ms = now_ms + profile.record_ahead_ms_max
     if merging and profile.patch_age_ms_max is not None:
         age_ms, most_ms = profile.patch_age_ms_max, now_ms
     least_ms = 0 if age_ms is None else now_ms - age_ms
-    return Rules(least_ms, most_ms, PATCH_RECORDS_MAX if merging else None, merging=merging)
+    live_from_ms = profile.retention.live_from_ms(now_ms)
+    records_max = PATCH_RECORDS_MAX if merging else None
+    if live_from_ms is not None and live_from_ms > least_ms:
+        return Rules(live_from_ms, most_ms, records_max, merging, retained=True)
+    return Rules(least_ms, most_ms, records_max, merging)
 
 
 def _read(plan: Plan, body: bytes, rules: Rules) -> Columns | None:

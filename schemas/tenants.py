@@ -22,5 +22,7 @@ class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """IANA zone of assets that name none (design 8.24)."""
     profile: str | None = None
     """`open` or `strict`; None: the installation's (design 7)."""
+    retention_days: int | None = None
+    """How long its rows live before only their summaries do; 0: for ever; None: the installation's (4.13)."""
     suspended: bool = False
     """True: no token of this tenant is accepted."""

@@ -3,7 +3,7 @@
 A block whose time is over is replaced by one that has its summary only, behind a new head, by the rules of a
 seal: written first, named by compare-and-set, the old block dropped after the grace. From then on rows before
 the end of the last such block live no more, wherever they come from: `HeadContent.rows_from_ms` says so, and
-readers and seals leave them out. Whoever takes writes asks `refuses` first.
+readers and seals leave them out. Doors refuse what reaches there, by its time (`schemas.retention`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from storage import blocks, summaries
 from storage.heads import END_MS, BlockRef, HeadContent, decode_head
 from storage.port import SeriesStore, SliceId
 from storage.reader import Placed, later_deltas, read_refs, times_of
-from storage.sealing import Parts, Sealed, drop, listed, store_rows, swapped
+from storage.sealing import Parts, Sealed, Volume, drop_unnamed, listed, store_rows, swapped
 
 
 async def retain(
@@ -52,16 +52,17 @@ async def retain(
     content = HeadContent(old.sealed_through, listed([*staying, *left]), _end_of(left, old))
     winner = await swapped(store, slice_id, head.version, content)
     if winner != content:
-        named = {ref.block_id for ref in winner.blocks}
-        await drop(store, slice_id, [(ref.part, ref.block_id) for ref in left if ref.block_id not in named])
+        await drop_unnamed(store, slice_id, left, winner)
         return None
     replaced = tuple((ref.part, ref.block_id) for ref in over)
-    return Sealed(slice_id, content.sealed_through, replaced, head=content)
+    volume = Volume(0, sum(ref.stored_bytes for ref in over), sum(ref.stored_bytes for ref in left))
+    return Sealed(slice_id, content.sealed_through, replaced, volume=volume, head=content)
 
 
-def refuses(head: HeadContent, start_ms: int) -> bool:
-    """Tell whether a write or a delete from a time on reaches where rows live no more (design 4.13)."""
-    return start_ms < head.rows_from_ms
+async def is_due(store: SeriesStore, slice_id: SliceId, before_ms: int) -> bool:
+    """Tell whether a slice has blocks that are over, or deltas of which a seal may make some."""
+    head = decode_head((await store.read_head(slice_id)).body)
+    return bool(_over(head, before_ms)) or bool(await store.read_deltas(slice_id, head.sealed_through))
 
 
 def _over(head: HeadContent, before_ms: int) -> list[BlockRef]:

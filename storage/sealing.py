@@ -103,7 +103,7 @@ async def seal(
     content = HeadContent(upto, listed(taken), old.rows_from_ms)
     winner = await swapped(store, slice_id, head.version, content)
     if winner != content:
-        await making.drop_unnamed(winner)
+        await drop_unnamed(store, slice_id, making.fresh, winner)
         return None
     gone = [ref for region in plan.regions for ref in region.rewritten]
     volume = Volume(
@@ -169,7 +169,7 @@ class _Making:
             window = Wanted(start_ms, end_ms)
             layers = await read_layers(self._store, self._slice, refs, later, window)
             if layers is None:
-                await self.drop_unnamed(HeadContent())
+                await drop_unnamed(self._store, self._slice, self.fresh, NOTHING)
                 return False
             stored_bytes = sum(ref.stored_bytes for ref in refs) + delta_bytes // len(batches)
             self.newest = merge.between(merge.state(layers), start_ms, end_ms)
@@ -193,12 +193,6 @@ class _Making:
             return
         self.fresh += refs
         await store_rows(self._store, self._slice, rows)
-
-    async def drop_unnamed(self, head: HeadContent) -> None:
-        """Drop the own blocks that this head does not name."""
-        named = {ref.block_id for ref in head.blocks}
-        doomed = [(ref.part, ref.block_id) for ref in self.fresh if ref.block_id not in named]
-        await drop(self._store, self._slice, doomed)
 
 
 async def store_rows(store: SeriesStore, slice_id: SliceId, rows: Sequence[BlockRow]) -> None:
@@ -251,6 +245,14 @@ async def swapped(store: SeriesStore, slice_id: SliceId, built_on: int, content:
         return decode_head((await store.read_head(slice_id, serial=True)).body)
     message = f"the head of {slice_id} could not be changed: the store does not tell the outcome"
     raise StoreUnavailable(message)
+
+
+async def drop_unnamed(
+    store: SeriesStore, slice_id: SliceId, made: Iterable[BlockRef], head: HeadContent
+) -> None:
+    """Drop those of the blocks just made that this head does not name."""
+    named = {ref.block_id for ref in head.blocks}
+    await drop(store, slice_id, [(ref.part, ref.block_id) for ref in made if ref.block_id not in named])
 
 
 async def drop(store: SeriesStore, slice_id: SliceId, doomed: Sequence[BlockKey]) -> None:

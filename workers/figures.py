@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,16 +21,36 @@ from runtime.metrics import (
 from runtime.ports import Clock
 from schemas.errors import Unavailable
 from streams.port import RecordStream
-from workers.writer import Writer
+
+if TYPE_CHECKING:
+    from workers.writer import Writer
 
 log = structlog.get_logger("writer")
+
+INSERTS_PER_S_START = 2_000.0
+"""The speed assumed before any turn was measured (design 3.6)."""
+
+
+@dataclass(slots=True)
+class WriterFigures:
+    """What the writer did and how it stands, for `/metrics`."""
+
+    turns: int = 0
+    entries: int = 0
+    deltas: int = 0
+    seals: int = 0
+    purges: int = 0
+    dead_letters: int = 0
+    tau_s: float = 0.0
+    inserts_per_s: float = INSERTS_PER_S_START
+    lag_s: float = 0.0
 
 
 def report_of(writer: Writer, now_ms: int) -> Report:
     """Give what a writer counted, and how it stands."""
     figures = writer.figures
     laid, ready, purges = writer._sealer.waiting
-    volume = writer._sealer.volume
+    volume, retained = writer._sealer.volume, writer._sealer.retained
     counted: dict[str, float] = {
         "writer_turns": figures.turns,
         "writer_entries": figures.entries,
@@ -38,6 +60,9 @@ def report_of(writer: Writer, now_ms: int) -> Report:
         "writer_sealed_bytes": volume.delta_bytes,
         "writer_seal_read_bytes": volume.read_bytes,
         "writer_seal_written_bytes": volume.written_bytes,
+        "writer_retained_blocks": writer._sealer.retained_blocks,
+        "writer_retained_bytes": retained.read_bytes,
+        "writer_retained_left_bytes": retained.written_bytes,
         "writer_dead_letters": figures.dead_letters,
         "writer_turn_seconds": figures.tau_s,
         "writer_inserts_per_second": figures.inserts_per_s,

@@ -61,6 +61,7 @@ async def write_until_told(settings: Settings) -> None:
             rules_of(settings),
             lambda: secrets.token_bytes(BLOCK_ID_BYTES),
             shapes=Shapes(ports.catalog),
+            catalog=ports.catalog,
         )
         garbage.settle()
         publisher = asyncio.create_task(publish(writer, ports.stream, ports.clock))

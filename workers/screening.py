@@ -157,9 +157,14 @@ def set_aside(
     series: SeriesId, placed: Placed, entries: Sequence[Entry], reason: str, folded: Folded
 ) -> None:
     """Note every entry of a change as failed."""
-    for entry in entries:
-        if placed.first <= entry.position <= placed.last and _is_of(series, entry):
-            folded.failed.append((entry.position, entry.body, reason))
+    failed = entries_of(series, placed, entries)
+    folded.failed.extend((entry.position, entry.body, reason) for entry in failed)
+
+
+def entries_of(series: SeriesId, placed: Placed, entries: Sequence[Entry]) -> list[Entry]:
+    """Give the entries that a change was folded from."""
+    inside = (entry for entry in entries if placed.first <= entry.position <= placed.last)
+    return [entry for entry in inside if _is_of(series, entry)]
 
 
 def _is_of(series: SeriesId, entry: Entry) -> bool:

@@ -73,6 +73,10 @@ class Sealer:
         self._look_s = 0.0
         self.volume = Volume()
         """What all seals moved: (deltas + written) / deltas is the write amplification (design 4.6)."""
+        self.retained = Volume()
+        """What retention took up and left (design 4.13) …"""
+        self.retained_blocks = 0
+        """… and of how many blocks."""
 
     def note(self, slice_id: SliceId, shard: int, *, deltas: int, rows: int, now_s: float) -> None:
         """Count what a turn has laid on a slice."""
@@ -120,6 +124,7 @@ class Sealer:
             sealed = await sealing.seal(self._store, slice_id, upto, self._new_id)
             if sealed is not None:
                 self._keep(sealed, now_s)
+                self.volume = _sum(self.volume, sealed.volume)
             if laid is not None:
                 self._remember(slice_id, laid)
             if now_s() - self._swept.get(slice_id, -SWEEP_S) >= SWEEP_S:
@@ -145,23 +150,25 @@ class Sealer:
                 del self._quiet[next(iter(self._quiet))]
 
     def _keep(self, left: Sealed, now_s: Callable[[], float]) -> None:
-        """Queue what is to be purged after the grace, and count what was moved for it."""
+        """Queue what is to be purged after the grace."""
         # The grace begins here: readers may hold the older head until now, however long it took.
         self._purges.append((now_s() + self._rules.grace_s, left.to_purge()))
-        self.volume = Volume(*(one + other for one, other in zip(self.volume, left.volume, strict=True)))
 
-    async def retain(
-        self, slice_id: SliceId, upto: int, before_ms: int, now_s: Callable[[], float]
-    ) -> Sealed | None:
+    async def retain(self, slice_id: SliceId, upto: int, before_ms: int, now_s: Callable[[], float]) -> None:
         """Seal one slice, then leave only summaries of what is older than a time (design 4.13).
 
-        Gives what the seal gave: the caller tells readers of it as after any seal.
+        A slice with bytes that do not decode is logged and left as it is.
         """
-        sealed = await self.seal(slice_id, upto, now_s)
-        left = await retention.retain(self._store, slice_id, before_ms, self._new_id)
+        await self.seal(slice_id, upto, now_s)
+        try:
+            left = await retention.retain(self._store, slice_id, before_ms, self._new_id)
+        except Corrupt as broken:
+            log.exception("slice_not_retained", slice=str(slice_id), reason=broken.message)
+            return
         if left is not None:
             self._keep(left, now_s)
-        return sealed
+            self.retained = _sum(self.retained, left.volume)
+            self.retained_blocks += len(left.replaced)
 
     async def purge_due(self, now_s: float) -> int:
         """Purge what has waited through the grace; gives the number of slices."""
@@ -179,3 +186,7 @@ class Sealer:
     def waiting(self) -> tuple[int, int, int]:
         """Count slices laid on, slices ready to seal, and purges that wait."""
         return len(self._laid), len(self._ready), len(self._purges)
+
+
+def _sum(one: Volume, other: Volume) -> Volume:
+    return Volume(*(mine + its for mine, its in zip(one, other, strict=True)))

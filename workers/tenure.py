@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from schemas.ids import SeriesId
+from schemas.ids import SeriesId, TenantId
 from schemas.latest import Latest
 from storage.port import SeriesStore, SliceId
 from storage.slices import SlicePlan
+from streams.port import RecordStream
 from workers.latest import LatestKeeper
 from workers.takeover import Held
 
@@ -35,6 +36,16 @@ class Tenure:
     """Every slice of a series, where it was read from the store."""
     stored: dict[SeriesId, set[int]] = field(default_factory=dict)
     """The slices that this writer stored."""
+    admitted: tuple[int, int] = (0, 0)
+    """A time of the stream server in ms, and a position above everything admitted before it."""
+    applied_ms: int = 0
+    """Everything that was admitted before this time of the stream server is in the store."""
+    taken: dict[TenantId, int] = field(default_factory=dict)
+    """By tenant: the time before which retention may take rows, and what reaches there is set aside."""
+    covering: dict[TenantId, int] = field(default_factory=dict)
+    """By tenant: the time before which the present pass takes the rows of every series …"""
+    covered: dict[TenantId, int] = field(default_factory=dict)
+    """… and before which the last whole one did: slices that end there need no look again."""
 
     async def list(self, store: SeriesStore, series: SeriesId) -> set[int]:
         """Read the slices of a series, once: who sees every entry knows what comes to them."""
@@ -45,6 +56,23 @@ class Tenure:
             if not self.listed[series]:
                 self.latest.offer(series, Latest(self.cursor, complete=True))
         return self.listed[series]
+
+    async def note_applied(self, stream: RecordStream) -> None:
+        """Move `applied_ms` on, as far as what is stored shows.
+
+        Not by the times in positions: they run ahead of every clock where a shard was opened anew (design 4).
+        """
+        state = await stream.read_state(self.shard)
+        waiting = await stream.read({self.shard: self.cursor}, bytes_max=1)
+        at_ms = state.time_us // 1000
+        if not waiting.get(self.shard):
+            self.applied_ms = max(self.applied_ms, at_ms)
+            return
+        # Something always waits in a busy shard: then it is enough that what waited earlier does no more.
+        then_ms, position = self.admitted
+        if self.cursor >= position:
+            self.applied_ms = max(self.applied_ms, then_ms)
+            self.admitted = at_ms, state.last_found
 
     def is_stored(self, slice_id: SliceId) -> bool:
         """Tell whether the row of a slice is known to be in the store."""

@@ -17,13 +17,15 @@ import structlog
 from runtime.ports import Clock
 from schemas.errors import OutcomeUnknown, StoreUnavailable, StreamUnavailable, Unavailable
 from schemas.latest import latest_of
-from storage.port import SeriesStore, SliceId, Turn
+from storage.port import CatalogStore, SeriesStore, SliceId, Turn
 from storage.sealing import Sealed
 from streams.port import Applied, DeadLetter, Entry, RecordStream
 from workers import failpoints, takeover
+from workers.figures import WriterFigures
 from workers.folding import Folded, grouped, has_clear
 from workers.leases import Leases
 from workers.planning import Planner
+from workers.retaining import Retaining, screen
 from workers.screening import Shapes, fold_or_set_aside
 from workers.sealer import Sealer, SealRules
 from workers.tenure import Tenure
@@ -45,9 +47,6 @@ POLL_S = 0.2
 
 INSERTS_PER_S_MIN = 1_000.0
 """Below it large deltas make a turn long, not many; to wait for more of them would not make it shorter."""
-
-INSERTS_PER_S_START = 2_000.0
-"""The speed assumed before any turn was measured (design 3.6)."""
 
 YIELD_SERIES = 64
 """Series folded between two looks at the event loop, so that leases are renewed in time (about 10 ms)."""
@@ -72,21 +71,6 @@ class WriterRules:
     accept_gap: bool = False
 
 
-@dataclass(slots=True)
-class WriterFigures:
-    """What the writer did and how it stands, for `/metrics`."""
-
-    turns: int = 0
-    entries: int = 0
-    deltas: int = 0
-    seals: int = 0
-    purges: int = 0
-    dead_letters: int = 0
-    tau_s: float = TAU_S_MIN
-    inserts_per_s: float = INSERTS_PER_S_START
-    lag_s: float = 0.0
-
-
 class Writer:
     """One writer of a share of the shards."""
 
@@ -99,8 +83,12 @@ class Writer:
         new_id: Callable[[], bytes],
         *,
         shapes: Shapes | None = None,
+        catalog: CatalogStore | None = None,
     ) -> None:
-        """Own nothing yet; `run` does the rest. Without `shapes`, columns are not held against the types."""
+        """Own nothing yet; `run` does the rest.
+
+        Without `shapes`, columns are not held against the types; without a catalogue all rows live for ever.
+        """
         self._stream = stream
         self._store = store
         self._clock = clock
@@ -112,8 +100,13 @@ class Writer:
         self._sealer = Sealer(store, rules.seal, new_id)
         self._planner = Planner(store, clock)
         self._shapes = shapes
+        self._retaining: Retaining | None = None
+        if catalog is not None:
+            self._retaining = Retaining(
+                stream, store, catalog, self._sealer, shards=rules.shards, clock=clock
+            )
         self._trims = Trims(rules.trim_delay_s)
-        self.figures = WriterFigures()
+        self.figures = WriterFigures(tau_s=TAU_S_MIN)
 
     @property
     def _cursors(self) -> dict[int, int]:
@@ -291,6 +284,7 @@ class Writer:
         groups = grouped(entries, folded)
         if self._shapes is not None:
             await self._shapes.screen(groups, entries, folded)
+        screen(tenure, groups, entries, folded)
         for number, (series, changes) in enumerate(groups.items()):
             if has_clear(changes) or len(groups) <= YIELD_SERIES:
                 await tenure.list(self._store, series)
@@ -341,7 +335,7 @@ class Writer:
     # -- what follows a turn -------------------------------------------------------------------
 
     async def tidy(self) -> None:
-        """Trim, seal and purge what is due; each may be repeated or left out without harm."""
+        """Trim, seal, purge and retain what is due; each may be repeated or left out without harm."""
         now_s = self._clock.monotonic_s()
         trims = self._trims.due(now_s)
         await asyncio.gather(*(self._stream.trim(shard, position) for shard, position in trims.items()))
@@ -350,6 +344,8 @@ class Writer:
             await asyncio.gather(*(self._seal(*each) for each in due[first : first + SEALS_AT_ONCE]))
         self.figures.purges += await self._sealer.purge_due(now_s)
         await self._planner.read_again(list(self._held.values()))
+        if self._retaining is not None:
+            await self._retaining.look(self._held)
 
     async def _seal(self, slice_id: SliceId, shard: int) -> None:
         tenure = self._held.get(shard)

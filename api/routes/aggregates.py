@@ -10,9 +10,18 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from api.aggregates import PATH_V4, Request, answer_dialect, answer_own, answered
-from api.routes.series import READ_POSITION, AspectInPath, AssetInPath, From, ReadAfter, To
+from api.routes.parts import (
+    READ_POSITION,
+    SUMMARY_ONLY,
+    AspectInPath,
+    AssetInPath,
+    From,
+    ReadAfter,
+    To,
+    given_parameters,
+    response_of,
+)
 from api.scopes import AGGREGATES_READ, require
-from api.series import Answered
 from api.services import Serving
 from api.tenancy import Caller
 from api.wire import refusals
@@ -127,36 +136,16 @@ PointsMethod = Annotated[
 ]
 
 
-def _given(**parameters: str | None) -> dict[str, str]:
-    """Give the parameters that are there, by their names on the wire."""
-    return {_WIRE.get(name, name): value for name, value in parameters.items() if value is not None}
-
-
-_WIRE = {
-    "from_": "from",
-    "unit": "intervalUnit",
-    "value": "intervalValue",
-    "max_hold": "maxHold",
-    "max_points": "maxPoints",
-}
-
-
 def _name_of_v3(_handler: Any, _method: Any, path: list[Any]) -> str:
     """Name the operation of each of the two paths of version 3."""
     return "getAggregatesV3" if "iottsaggregates" in path else "getAggregatesAlias"
-
-
-def _response(found: Answered) -> Response[bytes]:
-    headers = dict(found.headers)
-    media = headers.pop("content-type")
-    return Response(found.body, media_type=media, headers=headers)
 
 
 @get(
     PATH_V4,
     opt=require(AGGREGATES_READ),
     responses={**_REFUSALS, 200: _OBJECT},
-    response_headers=[READ_POSITION],
+    response_headers=[READ_POSITION, SUMMARY_ONLY],
     operation_id="getAggregates",
     tags=_TAGS,
 )
@@ -178,19 +167,24 @@ async def get_aggregates(
 
     What is left out follows from the rest: without anything, 7 days until now by day.
     """
-    parameters = _given(
-        from_=from_, to=to, unit=interval_unit, value=interval_value, count=count, select=select
+    parameters = given_parameters(
+        from_=from_,
+        to=to,
+        intervalUnit=interval_unit,
+        intervalValue=interval_value,
+        count=count,
+        select=select,
     )
     asked = Request(request.user, asset_id, aspect_name, parameters, VALUES_V4, read_after)
     answer = await answer_dialect(services, asked)
-    return _response(answered(answer, "aggregates"))
+    return response_of(answered(answer, "aggregates"))
 
 
 @get(
     [PATH_V3 + "/{asset:str}/{aspect:str}", PATH_ALIAS + "/{asset:str}/{aspect:str}"],
     opt=require(AGGREGATES_READ),
     responses={**_REFUSALS, 200: _ARRAY},
-    response_headers=[READ_POSITION],
+    response_headers=[READ_POSITION, SUMMARY_ONLY],
     operation_id=_name_of_v3,
     tags=_TAGS,
 )
@@ -208,17 +202,19 @@ async def get_aggregates_v3(
     read_after: ReadAfter = None,
 ) -> Response[bytes]:
     """Aggregate as version 4 does, also by seconds, into an array (wire 2.1)."""
-    parameters = _given(from_=from_, to=to, unit=interval_unit, value=interval_value, select=select)
+    parameters = given_parameters(
+        from_=from_, to=to, intervalUnit=interval_unit, intervalValue=interval_value, select=select
+    )
     asked = Request(request.user, asset, aspect, parameters, VALUES_V3, read_after)
     answer = await answer_dialect(services, asked)
-    return _response(answered(answer))
+    return response_of(answered(answer))
 
 
 @get(
     PATH_OWN,
     opt=require(AGGREGATES_READ),
     responses={**_REFUSALS, 200: _OWN},
-    response_headers=[READ_POSITION],
+    response_headers=[READ_POSITION, SUMMARY_ONLY],
     operation_id="getOwnAggregates",
     tags=_TAGS,
 )
@@ -244,14 +240,14 @@ async def get_own_aggregates(
     read_after: ReadAfter = None,
 ) -> Response[bytes]:
     """Aggregate in any zone, by time, with percentiles, gaps filled; or choose points for a picture."""
-    parameters = _given(
-        from_=from_, to=to, unit=interval_unit, value=interval_value, count=count, select=select,
-        timezone=timezone, functions=functions, quality=quality, max_hold=max_hold, fill=fill,
-        max_points=max_points, method=method,
+    parameters = given_parameters(
+        from_=from_, to=to, intervalUnit=interval_unit, intervalValue=interval_value, count=count,
+        select=select, timezone=timezone, functions=functions, quality=quality, maxHold=max_hold, fill=fill,
+        maxPoints=max_points, method=method,
     )  # fmt: skip
     asked = Request(request.user, asset_id, aspect_name, parameters, VALUES_V4, read_after)
     answer = await answer_own(services, asked)
-    return _response(answered(answer, "aggregates" if max_points is None else "points"))
+    return response_of(answered(answer, "aggregates" if max_points is None else "points"))
 
 
 ROUTES = (get_aggregates, get_aggregates_v3, get_own_aggregates)

@@ -80,7 +80,7 @@ async def get_aspect_type(
     opt=require(ASSETS_WRITE),
     media_type=HAL,
     responses=described(201, shape=AspectTypeOut)
-    | refusals(400, 401, 403, 404, 408, 412, 413, 415, hal=True),
+    | refusals(400, 401, 403, 404, 408, 412, 413, 415, 503, hal=True),
     operation_id="putAspectType",
     tags=["asset management"],
 )

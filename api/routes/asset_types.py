@@ -86,7 +86,8 @@ async def get_asset_type(
     f"{PATH}/{{type_id:str}}",
     opt=require(ASSETS_WRITE),
     media_type=HAL,
-    responses=described(201, shape=AssetTypeOut) | refusals(400, 401, 403, 404, 408, 412, 413, 415, hal=True),
+    responses=described(201, shape=AssetTypeOut)
+    | refusals(400, 401, 403, 404, 408, 412, 413, 415, 503, hal=True),
     operation_id="putAssetType",
     tags=["asset management"],
 )

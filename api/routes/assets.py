@@ -117,7 +117,7 @@ def list_assets(
     PATH,
     opt=require(ASSETS_WRITE),
     media_type=HAL,
-    responses=refusals(400, 401, 403, 408, 413, 415, hal=True),
+    responses=refusals(400, 401, 403, 408, 413, 415, 503, hal=True),
     operation_id="createAsset",
     tags=["asset management"],
 )
@@ -161,7 +161,7 @@ async def get_asset(request: Caller, services: Serving, asset_id: FromPath[str])
     f"{PATH}/{{asset_id:str}}",
     opt=require(ASSETS_WRITE),
     media_type=HAL,
-    responses=refusals(400, 401, 403, 404, 408, 412, 413, 415, hal=True),
+    responses=refusals(400, 401, 403, 404, 408, 412, 413, 415, 503, hal=True),
     operation_id="putAsset",
     tags=["asset management"],
 )

@@ -114,7 +114,7 @@ async def list_dead_letters(
     f"{PATH}/replay",
     status_code=202,
     opt=require(OPERATIONS_WRITE),
-    responses=refusals(400, 401, 403, 408, 413, 415),
+    responses=refusals(400, 401, 403, 408, 413, 415, 503),
     operation_id="replayDeadLetters",
     tags=_TAGS,
 )

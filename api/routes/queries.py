@@ -12,7 +12,7 @@ from api.formats import FORMATS, answer, answer_pieces, wish_of
 from api.negotiation import Format
 from api.querying import LATEST_PATH, aggregate_many, read_latest, read_many, read_range
 from api.questions import Question
-from api.routes.series import (
+from api.routes.parts import (
     LINK,
     READ_POSITION,
     AspectInPath,
@@ -30,7 +30,6 @@ from api.tenancy import Caller, demand
 from api.wire import refusals
 from schemas.errors import NotAcceptable
 from schemas.limits import LATEST_SERIES_MAX, QUERY_BODY_BYTES_MAX
-from schemas.receipts import Place
 
 PATH = "/api/aspectstore/v1/timeseries/{asset:str}/{aspect:str}"
 QUERY_PATH = "/api/aspectstore/v1/query"
@@ -87,7 +86,7 @@ async def read_series(
     """
     wish = wish_of(request)
     parameters = given_parameters(from_=from_, to=to, limit=limit, select=select, sort=sort)
-    after = _after(request, services, read_after)
+    after = services.series.places(request.user.tenant, read_after)
     found = await read_range(services, request.user, (asset, aspect), parameters, after)
     return await answer(wish, found.outline, found.found)
 
@@ -117,7 +116,7 @@ async def query_series(
     With `aggregate` each has `aggregates` instead, in JSON only; the token needs the scope `iot.tsa.r`, too.
     """
     wish = wish_of(request)
-    after = _after(request, services, read_after)
+    after = services.series.places(request.user.tenant, read_after)
     if data.aggregate is not None:
         demand(request.user, AGGREGATES_READ)
         if wish.format is not Format.JSON:
@@ -156,13 +155,9 @@ async def list_latest(
     """
     wish = wish_of(request)
     parameters = given_parameters(aspect=aspect, select=select, after=after)
-    places = _after(request, services, read_after)
+    places = services.series.places(request.user.tenant, read_after)
     found = await read_latest(services, request.user, parameters, limit, places)
     return await answer(wish, found.outline, found.found)
 
 
 ROUTES = (read_series, query_series, list_latest)
-
-
-def _after(request: Caller, services: Serving, read_after: str | None) -> list[Place]:
-    return [] if read_after is None else services.series.places(request.user.tenant, read_after)

@@ -6,12 +6,26 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, delete, get, patch, put
-from litestar.datastructures import ResponseHeader
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from api.formats import FORMATS, whole, wish_of
 from api.receipts import Fate
+from api.routes.parts import (
+    LINK,
+    READ_POSITION,
+    SUMMARY_ONLY,
+    AspectInPath,
+    AssetInPath,
+    From,
+    ReadAfter,
+    Select,
+    Sort,
+    To,
+    given_parameters,
+    named_header,
+    response_of,
+)
 from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE, require
 from api.series import PATH, Answered, PairErrors, WriteOptions, write_options
 from api.services import Serving
@@ -24,26 +38,12 @@ _TAGS = ["time series"]
 _WRITING = refusals(400, 401, 403, 404, 408, 413, 415, 422, 429, 503)
 _READING = refusals(400, 401, 403, 404, 406, 410, 503)
 
-AssetInPath = Annotated[str, PathParameter(description="Asset id, 32 lowercase hexadecimal digits.")]
-AspectInPath = Annotated[str, PathParameter(description="Name of the aspect on the asset's type.")]
-From = Annotated[
-    str | None,
-    QueryParameter(
-        name="from", description="Start, exclusive: RFC 3339.", schema_extra={"format": "date-time"}
-    ),
-]
-To = Annotated[
-    str | None,
-    QueryParameter(name="to", description="End, inclusive: RFC 3339.", schema_extra={"format": "date-time"}),
-]
 Limit = Annotated[
     str | None,
     QueryParameter(
         description="Records returned at most, 1 to 2000.", schema_extra={"pattern": "^[0-9]{1,4}$"}
     ),
 ]
-Select = Annotated[str | None, QueryParameter(description="Variables, divided by commas; `x_qc` is one too.")]
-Sort = Annotated[str | None, QueryParameter(description="By time.", schema_extra={"enum": ["asc", "desc"]})]
 LatestValue = Annotated[
     str | None,
     QueryParameter(
@@ -63,40 +63,19 @@ IdempotencyKey = Annotated[
     HeaderParameter(name="Idempotency-Key", description="Same key and body: same answer, one effect."),
 ]
 ReceiptInPath = Annotated[str, PathParameter(description="As `Write-Receipt` gave it.")]
-ReadAfter = Annotated[
-    str | None, HeaderParameter(name="Read-After", description="A receipt whose write must be in the answer.")
-]
 
 RECORDS_BODY = {"records": True}
 """Marks handlers whose body is an array of records; the description of the API shows its shape."""
 
-
-def _header(name: str, description: str) -> ResponseHeader:
-    return ResponseHeader(name, documentation_only=True, description=description)
-
-
-RECEIPT = _header("Write-Receipt", "Proof of a durable write; for Read-After and the receipts route.")
-RECEIPTS = _header("Write-Receipt", "One for each pair in body order, divided by commas; `-`: refused.")
-APPLIED = _header("Write-Applied", "With `wait=applied`: whether the store has it already.")
-LINK = _header("Link", '`<…>; rel="next"`; absent on the last page.')
-READ_POSITION = _header("Read-Position", "Only where the newest acknowledged writes may be missing.")
+RECEIPT = named_header("Write-Receipt", "Proof of a durable write; for Read-After and the receipts route.")
+RECEIPTS = named_header("Write-Receipt", "One for each pair in body order, divided by commas; `-`: refused.")
+APPLIED = named_header("Write-Applied", "With `wait=applied`: whether the store has it already.")
 QUOTA = [
-    _header("Quota-Rule", "Only under a limit, also with 429. `series-rate`: bytes of bodies a series."),
-    _header("Quota-Limit", "What the rule allows at once."),
-    _header("Quota-Used", "What of it is used."),
-    _header("Quota-Reset", "Seconds until nothing is used, if nothing more comes."),
+    named_header("Quota-Rule", "Only under a limit, also with 429. `series-rate`: bytes of bodies a series."),
+    named_header("Quota-Limit", "What the rule allows at once."),
+    named_header("Quota-Used", "What of it is used."),
+    named_header("Quota-Reset", "Seconds until nothing is used, if nothing more comes."),
 ]
-
-
-def given_parameters(**given: str | None) -> dict[str, str]:
-    """Leave out what is not given; `from_` stands for `from`."""
-    return {name.rstrip("_"): value for name, value in given.items() if value is not None}
-
-
-def _response(answered: Answered) -> Response[bytes]:
-    headers = dict(answered.headers)
-    media = headers.pop("content-type", None)
-    return Response(answered.body, status_code=answered.status, headers=headers, media_type=media)
 
 
 def _empty(answered: Answered) -> Response[None]:
@@ -183,7 +162,7 @@ async def put_series_set(
     body = await request.body()
     options = _options(wait, idempotency_key)
     logref = request.scope["state"]["request_id"]
-    return _response(await services.series.write_set(request.user, body, options, logref))
+    return response_of(await services.series.write_set(request.user, body, options, logref))
 
 
 @get(
@@ -193,7 +172,7 @@ async def put_series_set(
         **_READING,
         200: ResponseSpec(list[dict[str, Any]], generate_examples=False, description="Records"),
     },
-    response_headers=[LINK, READ_POSITION],
+    response_headers=[LINK, READ_POSITION, SUMMARY_ONLY],
     operation_id="getTimeSeries",
     tags=_TAGS,
 )

@@ -257,9 +257,9 @@ async def test_any_number_of_records_comes_in_pieces(site, media, sort, monkeypa
     take = site.series.reading._read
 
     async def watched(series, wanted, tail):
-        columns = await take(series, wanted, tail)
-        sizes.append(columns.rows)
-        return columns
+        found = await take(series, wanted, tail)
+        sizes.append(found.columns.rows)
+        return found
 
     site.series.reading._read = watched
 

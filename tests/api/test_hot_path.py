@@ -10,6 +10,7 @@ import httpx
 import pytest
 import zstandard
 
+from api import hot
 from tests.api.masts import MAST, PATH, at
 from tests.api.served import served_site
 
@@ -68,6 +69,11 @@ CASES = {
     "a blank in a parameter": case(HERE + "?wait=applied+"),
     "a semicolon in the query": case(HERE + "?x=1;wait=soon"),
     "broken escapes in the query": case(HERE + "?x=%zz%ff&wait=%"),
+    "as many parameters as there may be": case(HERE + "?" + "a&" * 63 + "wait=applied"),
+    "a parameter too many": case(HERE + "?" + "a&" * 64 + "wait=applied"),
+    "60 kB of parameters": case(HERE + "?" + "a&" * 29_000),
+    "60 kB of parameters of a stranger": case(HERE + "?" + "a&" * 29_000, token=None),
+    "60 kB of one parameter": case(HERE + "?a=" + "%41" * 19_000 + "&wait=soon"),
     "a bad parameter and a bad body": case(HERE + "?wait=soon", body=b"["),
     "an empty body": case(body=b""),
     "no JSON": case(body=b"{"),
@@ -125,6 +131,8 @@ CASES |= {
     "an unknown variable": read("?select=nothing"),
     "the newest values": read("?latestValue=true"),
     "the newest values, shouted": read("?latestValue=TRUE"),
+    "too many parameters of a read": read("?limit=1" + "&" * 64),
+    "too many parameters of a reading stranger": read("?limit=1" + "&" * 64, token="bad"),
     "an unknown parameter of a read": read("?x=1&limit=1"),
     "a limit that is none": read(f"?{DAY}&limit=1e3"),
     "a limit beyond the limit": read(f"?{DAY}&limit=2001"),
@@ -146,6 +154,8 @@ CASES |= {
     "JSON, rather not": read(accept=b"application/json;q=0.1, text/html"),
     "CSV": read(f"?{DAY}", accept=b"text/csv"),
     "no format that there is": read(accept=b"application/xml"),
+    "many wishes": read(accept=b"x/y," * 63 + b"application/json"),
+    "a wish too many": read(accept=b"x/y," * 64 + b"application/json"),
     "two wishes": read(accept=b"text/csv", accept2=b"application/json"),
     "two wishes, the other way": read(accept=b"application/json", accept2=b"text/csv"),
     "an empty wish": read(accept=b""),
@@ -162,6 +172,7 @@ CASES |= {
     "a read with a media type": read(content_type=b"text/plain"),
     "the head of a read": read(method="HEAD"),
     "the options of a series": read(method="OPTIONS"),
+    "the options of aggregates": read(path="/api/iottsaggregates/v4/aggregates", method="OPTIONS"),
     "a slash behind a read": read(path=HERE + "/"),
     "aggregates by default": fold(),
     "aggregates of a range": fold(f"&{DAY}&intervalUnit=hour&intervalValue=1"),
@@ -174,6 +185,8 @@ CASES |= {
     "aggregates with a bad count": fold("&count=x"),
     "aggregates with an unknown parameter": fold("&timezone=Europe/Berlin"),
     "aggregates after a bad receipt": fold(read_after=b"x"),
+    "aggregates with too many parameters": fold("&" * 63),
+    "aggregates with too many parameters of a stranger": fold("&" * 63, token=None),
     "aggregates of an unknown asset": fold(f"&assetId={'e' * 32}"),
     "aggregates of two aspects": fold("&aspectName=wind"),
     "aggregates without a token": fold(token=None),
@@ -257,6 +270,47 @@ def test_the_table_has_all_kinds_of_answers(both):
     statuses = {status for status, _, _ in both[0].values()}
 
     assert {200, 204, 400, 401, 403, 404, 406, 413, 415, 422, 429, 503} <= statuses
+
+
+EXACT = {
+    "as many parameters as there may be": 204,
+    "a parameter too many": 400,
+    "60 kB of parameters": 400,
+    "60 kB of parameters of a stranger": 401,
+    "60 kB of one parameter": 400,
+    "too many parameters of a read": 400,
+    "too many parameters of a reading stranger": 401,
+    "aggregates with too many parameters": 400,
+    "aggregates with too many parameters of a stranger": 401,
+    "many wishes": 200,
+    "a wish too many": 406,
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_long_queries_and_wishes_are_cut_off(both, name):
+    """A query has a number of parameters at most, and a stranger learns nothing of it (S6)."""
+    for answers in both:
+        status, _, body = answers[name]
+        assert EXACT[name] == status
+        assert ("at most 64 parameters" in body) == (status == 400 and "one parameter" not in name)
+
+
+@pytest.mark.parametrize("query", ["a&" * 29_000, "a=" + "%41" * 19_000], ids=["many", "long"])
+@pytest.mark.parametrize("path", [HERE + "?", AGGREGATES + "&"], ids=["series", "aggregates"])
+def test_a_strangers_query_is_not_read(monkeypatch, path, query):
+    """What takes long to read is left to the framework, which looks at the token first (S6)."""
+    monkeypatch.setattr(hot, "parse_qsl", lambda *_, **__: pytest.fail("it was read"))
+
+    for method in (b"GET", b"PUT"):
+        assert hot.target_of(method, (path + query).encode(), {}) is None
+
+
+def test_options_list_the_methods_of_a_path(both):
+    """Whatever answers them, all methods are listed (RFC 9110, 9.3.7)."""
+    for answers in both:
+        known = [dict(answers[f"the options of {what}"][1])["allow"] for what in ("a series", "aggregates")]
+        assert ["DELETE, GET, OPTIONS, PATCH, PUT", "GET, OPTIONS"] == known
 
 
 async def test_the_bare_path_is_taken():

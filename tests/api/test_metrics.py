@@ -3,7 +3,8 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.door import METHODS, SINGLE_PUT
+from api.door import METHODS
+from api.hot import Kind
 from api.probe import FRESH_S
 from runtime.metrics import WRITER, Report, Sample, encode_report
 from schemas.errors import StoreUnavailable
@@ -49,7 +50,7 @@ async def test_requests_are_counted_by_template(site):
     after = requests(await figures(site.http, site.open.headers))
 
     new = {name: count - before.get(name, 0) for name, count in after.items()}
-    put, template = SINGLE_PUT
+    put, template = Kind.WRITE.route
     assert 1 == new[put, template, "204"]
     assert 1 == new[put, template, "404"]
     assert 1 == new["GET", template, "200"]

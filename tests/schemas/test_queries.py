@@ -156,14 +156,17 @@ def test_pages_give_every_record_once(times, limit, descending, ends):
 def test_delete_needs_both_ends():
     """A deletion names from and to, in order (MS-50)."""
     given_range = {"from": format_time(MIDNIGHT), "to": format_time(MIDNIGHT + 90_000)}
-    assert parse_delete_range(given_range, profile=OPEN) == (TimeRange(MIDNIGHT + 1, MIDNIGHT + 90_001), [])
+    assert parse_delete_range(given_range, now_ms=MIDNIGHT, profile=OPEN) == (
+        TimeRange(MIDNIGHT + 1, MIDNIGHT + 90_001),
+        [],
+    )
     for missing in ({"from"}, {"to"}, {"from", "to"}):
         _, problems = parse_delete_range(
-            {k: v for k, v in given_range.items() if k not in missing}, profile=OPEN
+            {k: v for k, v in given_range.items() if k not in missing}, now_ms=MIDNIGHT, profile=OPEN
         )
         assert {problem.pointer for problem in problems} == {f"/{name}" for name in missing}
     for wrong in ({"from": "x"}, {"to": "2027-01-01T00:00:00 01:00"}, {"from": given_range["to"]}):
-        assert parse_delete_range(given_range | wrong, profile=OPEN)[0] is None
+        assert parse_delete_range(given_range | wrong, now_ms=MIDNIGHT, profile=OPEN)[0] is None
 
 
 def test_delete_of_the_dialect():
@@ -171,7 +174,7 @@ def test_delete_of_the_dialect():
 
     def pointers(start_ms, end_ms):
         _, problems = parse_delete_range(
-            {"from": format_time(start_ms), "to": format_time(end_ms)}, profile=STRICT
+            {"from": format_time(start_ms), "to": format_time(end_ms)}, now_ms=MIDNIGHT, profile=STRICT
         )
         return [problem.pointer for problem in problems]
 

@@ -16,7 +16,7 @@ from storage.memory import MemorySeriesStore
 from storage.port import Head, Pin, Turn
 from storage.purging import find_orphans, pin, purge, release
 from storage.reader import EVERYTHING, Wanted, read_answer, read_refs
-from storage.retention import refuses, retain
+from storage.retention import is_due, retain
 from storage.sealing import Sealed
 from storage.slices import WIDTH_MS_MAX
 from storage.summary_reader import Cells, read_cells
@@ -133,8 +133,7 @@ async def test_rows_that_come_too_late_live_no_more() -> None:
     await retain(store, SLICE, FIRST_MS + 450_000, new_id)
     expected = await state_of(store)
     head = await head_of(store)
-    assert refuses(head, FIRST_MS + 399_000)
-    assert not refuses(head, FIRST_MS + 400_000)
+    assert FIRST_MS + 399_001 == head.rows_from_ms
 
     await lay(store, 2, walk([5, 200_500, 399_000]))
     await lay(store, 3, Clear(FIRST_MS, FIRST_MS + 300_000))
@@ -170,11 +169,14 @@ async def test_retention_goes_on_where_it_was() -> None:
     store, new_id = await filled(), _other_ids()
 
     assert await retain(store, SLICE, FIRST_MS, new_id) is None
+    assert not await is_due(store, SLICE, FIRST_MS)
+    assert await is_due(store, SLICE, FIRST_MS + 650_000)
     for horizon in (250_000, 650_000):
         left = await retain(store, SLICE, FIRST_MS + horizon, new_id)
         assert left is not None
         await purge(store, left)
     assert await retain(store, SLICE, FIRST_MS + 650_000, new_id) is None
+    assert not await is_due(store, SLICE, FIRST_MS + 650_000)
 
     refs = (await head_of(store)).blocks
     assert [True] * 6 + [False] * 4 == [ref.summary_only for ref in refs]

@@ -17,7 +17,7 @@ from schemas.changes import Change, Clear, Upsert
 from schemas.columns import Columns
 from schemas.ids import SeriesId
 from storage.memory import MemorySeriesStore
-from storage.port import SeriesStore
+from storage.port import CatalogStore, SeriesStore
 from storage.reader import Wanted, read_series
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
@@ -44,12 +44,16 @@ class World:
         self.acknowledged: dict[SeriesId, list[tuple[int, Change]]] = {}
         self._ids = itertools.count(1)
 
-    def writer(self, owner: str = "w1", *, ports: Any = None, **rules: object) -> Writer:
+    def writer(
+        self, owner: str = "w1", *, ports: Any = None, catalog: CatalogStore | None = None, **rules: object
+    ) -> Writer:
         """Make a writer, quick to seal and purge; `ports` instead of the world's stream and store."""
         seal = SealRules(grace_s=2.0, quiet_s=5.0)
         chosen = WriterRules(owner, SHARDS, seal=seal, trim_delay_s=0.0, **rules)
         stream, store = ports or (self.stream, self.store)
-        return Writer(stream, store, self.clock, chosen, lambda: next(self._ids).to_bytes(16, "big"))
+        return Writer(
+            stream, store, self.clock, chosen, lambda: next(self._ids).to_bytes(16, "big"), catalog=catalog
+        )
 
     async def write(self, series: SeriesId, change: Change) -> Admitted:
         """Append a change, and note it where its position puts it."""

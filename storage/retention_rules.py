@@ -1,0 +1,50 @@
+"""Rules of retention in the catalogue: a document a tenant, read by writers, changed by doors (design 4.13).
+
+What settings and the tenant's own document ask for becomes the rule only here, with the time and with what
+the rule before it may have taken.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from schemas.errors import StoreUnavailable
+from schemas.retention import KEEP_ALL, Rule
+from storage.port import CatalogStore, Document
+
+KIND = "retention"
+"""Kind and id of the document."""
+
+CHANGE_TRIES_MAX = 5
+"""Doors that start together want the same change: the second try finds it made."""
+
+_decoder = msgspec.json.Decoder(Rule)
+
+
+def rule_in(document: Document | None) -> Rule:
+    """Read a rule; no document: everything is kept."""
+    return KEEP_ALL if document is None else _decoder.decode(document.body)
+
+
+async def read_rule(catalog: CatalogStore, tenant: str) -> Rule:
+    """Read the rule of a tenant."""
+    return rule_in(await catalog.get(tenant, KIND, KIND))
+
+
+async def settle_rule(catalog: CatalogStore, tenant: str, days: int, now_ms: int) -> Rule:
+    """Make so many days (0: for ever) the tenant's rule, unless they are; gives the rule that holds."""
+    for _ in range(CHANGE_TRIES_MAX):
+        document = await catalog.get(tenant, KIND, KIND)
+        rule = rule_in(document)
+        if rule.days == days:
+            return rule
+        following = rule.changed(days, now_ms)
+        body = msgspec.json.encode(following)
+        if document is None:
+            stored = await catalog.create(tenant, KIND, KIND, body)
+        else:
+            stored = await catalog.replace(tenant, KIND, KIND, body, document.version)
+        if stored is not None:
+            return following
+    message = f"the retention of tenant {tenant} could not be changed: others change it all the time"
+    raise StoreUnavailable(message)
