@@ -28,6 +28,7 @@ from schemas.partials import CELL_MS, Partials, joined, regrouped
 from schemas.percentiles import Percentiles, percentiles_of
 from schemas.quality import Quality
 from schemas.receipts import Place
+from schemas.stacks import Stack
 from storage.reader import Wanted
 from storage.summary_reader import Cells
 
@@ -224,7 +225,11 @@ async def _fold(piece: Piece, wish: _Wish) -> dict[int, Partials]:
         if piece.rows * len(wish.variables) < _IN_THREAD_VALUES:
             return _fold_rows(piece, wish)
         return await asyncio.to_thread(_fold_rows, piece, wish)
-    return {variable: _fold_cells(part, wish.borders_ms) for variable, part in piece.partials.items()}
+    return {
+        variable: part
+        for stack in piece.stacks
+        for variable, part in _fold_cells(stack, wish.borders_ms).items()
+    }
 
 
 def _fold_rows(columns: Columns, wish: _Wish) -> dict[int, Partials]:
@@ -241,10 +246,10 @@ def _fold_rows(columns: Columns, wish: _Wish) -> dict[int, Partials]:
     return folded
 
 
-def _fold_cells(cells: Partials, borders_ms: Ints) -> Partials:
+def _fold_cells(cells: Stack, borders_ms: Ints) -> dict[int, Partials]:
     """Fold cells that each lie inside one interval."""
-    groups = np.searchsorted(borders_ms, (cells.groups + 1) * CELL_MS, side="left") - 1
-    return regrouped(cells, groups)
+    groups = np.searchsorted(borders_ms, (cells.partials.groups + 1) * CELL_MS, side="left") - 1
+    return cells.regrouped(groups, len(borders_ms))
 
 
 def _runs(borders_ms: Ints) -> list[tuple[int, int]]:

@@ -21,6 +21,7 @@ from schemas.latest import Latest, LatestCell
 from schemas.queries import ReadKind, SeriesQuery, next_page
 from schemas.receipts import Place
 from storage import merge
+from storage.block_cache import BlockCache
 from storage.port import SeriesStore
 from storage.reader import READ_DEADLINE_S, Wanted, read_series
 from storage.summary_reader import Cells, read_cells
@@ -58,6 +59,7 @@ class Reading:
         """Read from a stream of so many shards and the store under it, each slice within the deadline."""
         self._stream = stream
         self._store = store
+        self._blocks = BlockCache(store)
         self._receipts = receipts
         self._shards = shards
         self._deadline_s = deadline_s
@@ -101,7 +103,7 @@ class Reading:
         """
         tail, behind = await self._fresh(series, after)
         deadline_s = self._deadline_s
-        found = read_cells(self._store, series, wanted, borders_ms, tail.changes, deadline_s=deadline_s)
+        found = read_cells(self._blocks, series, wanted, borders_ms, tail.changes, deadline_s=deadline_s)
         return behind, found
 
     async def _pieces(
@@ -149,7 +151,7 @@ class Reading:
         return Rows(_rows_of(cells, aspect), behind)
 
     async def _read(self, series: SeriesId, wanted: Wanted, tail: FreshTail) -> Columns:
-        return await read_series(self._store, series, wanted, tail.changes, deadline_s=self._deadline_s)
+        return await read_series(self._blocks, series, wanted, tail.changes, deadline_s=self._deadline_s)
 
     async def _from_store(
         self, series: SeriesId, wanted: Wanted, missing: set[int], tail: FreshTail
