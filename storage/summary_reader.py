@@ -40,7 +40,7 @@ class Cells(NamedTuple):
 
     stacks: list[Stack]
     """Numeric variables. A group is a 15-minute cell, or a run of cells inside one interval of the answer
-    under the number of its first cell; cells that blocks share follow one another, in this item or the next."""
+    under the number of its first cell; a cell that blocks share is several, in this item or the next."""
     summary_only: bool = False
     """True: the rows live no more; a cell that an end of the range cuts is here as a whole (design 4.13)."""
 

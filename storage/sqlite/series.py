@@ -29,7 +29,7 @@ from storage.slices import WIDTH_MS, PlanVersion, SlicePlan, first_touched
 from storage.sqlite.connection import Database
 from storage.statements import read, texts
 
-SCHEMA = (read("storage.sqlite", "schema.sql"), read("storage.sqlite", "schema_2.sql"))
+SCHEMA = tuple(read("storage.sqlite", name) for name in ("schema.sql", "schema_2.sql", "schema_3.sql"))
 """Step n brings a file from version n to n + 1."""
 
 STATEMENTS = texts("storage.sqlite", "statements.sql")
@@ -38,6 +38,9 @@ READ_BYTES = 16 * 1024 * 1024
 """Bytes of bodies a read transaction; far below the 250 ms that one may last (design 4, SQLite)."""
 
 READ_ROWS = 4_096
+
+PIECE_BYTES = 2_688
+"""Where a body of a block is cut: six pieces with their keys fill a page of 16 KB."""
 
 Row = tuple[Any, ...]
 """One row as the driver gives it; the statement and the STRICT table say its types."""
@@ -166,13 +169,23 @@ class SqliteSeriesStore(SeriesStore):
         return await self.database.write(job, swap=True)
 
     async def write_blocks(self, rows: Sequence[BlockRow]) -> None:
-        """Store block rows in one transaction."""
-        known = {_key(row.slice) for row in rows}
-        values = [(*_key(row.slice), row.part, row.variable, row.block_id, row.body) for row in rows]
+        """Store block rows in one transaction, long bodies in pieces."""
+        keys = {_key(row.slice) for row in rows}
 
         def job(connection: apsw.Connection) -> None:
-            connection.executemany(STATEMENTS["know_slice"], known)
-            connection.executemany(STATEMENTS["write_block"], values)
+            connection.executemany(STATEMENTS["know_slice"], keys)
+            numbers = {key: connection.execute(STATEMENTS["find_slice"], key).get for key in keys}
+            named = [
+                ((numbers[_key(row.slice)], row.part, row.variable, row.block_id), row.body) for row in rows
+            ]
+            first = [(*name, body[:PIECE_BYTES]) for name, body in named]
+            following = [
+                (*name, at, body[at : at + PIECE_BYTES])
+                for name, body in named
+                for at in range(PIECE_BYTES, len(body), PIECE_BYTES)
+            ]
+            connection.executemany(STATEMENTS["write_block"], first)
+            connection.executemany(STATEMENTS["write_piece"], following)
 
         await self.database.write(job)
 
@@ -184,12 +197,14 @@ class SqliteSeriesStore(SeriesStore):
         found: dict[tuple[bytes, int], bytes] = {}
 
         def job(connection: apsw.Connection) -> None:
+            number = connection.execute(STATEMENTS["find_slice"], _key(slice_id)).get
             size = 0
             while wanted and size < READ_BYTES:
                 block_id, variable = wanted.pop()
-                key = (*_key(slice_id), part, variable, block_id)
-                body = connection.execute(STATEMENTS["read_block"], key).get
-                if body is not None:
+                name = (number, part, variable, block_id)
+                pieces: list[Row] = connection.execute(STATEMENTS["read_block"], name).fetchall()
+                if pieces:
+                    body = b"".join([piece for _, piece in pieces])
                     found[block_id, variable] = body
                     size += len(body)
 
@@ -210,8 +225,14 @@ class SqliteSeriesStore(SeriesStore):
 
     async def drop_blocks(self, slice_id: SliceId, part: int, block_ids: Collection[bytes]) -> None:
         """Delete every row of these blocks by exact key; unknown ones are ignored."""
-        keys = [(*_key(slice_id), part, block_id) for block_id in block_ids]
-        await self._run_each("drop_block", keys)
+
+        def job(connection: apsw.Connection) -> None:
+            number = connection.execute(STATEMENTS["find_slice"], _key(slice_id)).get
+            names = [(number, part, block_id) for block_id in block_ids]
+            connection.executemany(STATEMENTS["drop_block"], names)
+            connection.executemany(STATEMENTS["drop_pieces"], names)
+
+        await self.database.write(job)
 
     async def purge_deltas(self, slice_id: SliceId, upto: int) -> None:
         """Delete the deltas with last ≤ upto."""

@@ -162,6 +162,7 @@ async def test_the_command_prints_a_line_a_finding_and_ends_with_1(tmp_path, mon
 
     def damage(connection):
         connection.execute("UPDATE blocks SET body = zeroblob(40) WHERE variable = 1 AND rowid < 5")
+        connection.execute("DELETE FROM pieces WHERE variable = 1 AND rowid < 5")
 
     await store.database.write(damage)
     broken = await _run(arguments)
