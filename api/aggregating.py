@@ -28,6 +28,7 @@ from schemas.partials import CELL_MS, Partials, cell_of, joined, regrouped
 from schemas.percentiles import Percentiles, percentiles_of
 from schemas.quality import Quality
 from schemas.receipts import Place
+from schemas.stacks import Stack
 from storage.reader import Wanted
 from storage.summary_reader import Cells
 
@@ -277,7 +278,7 @@ def _gone_of(piece: Piece) -> Gone | None:
     """Give where a piece speaks for records that live no more; None also where they had no values."""
     if isinstance(piece, Columns) or not piece.summary_only:
         return None
-    parts = [part for part in piece.partials.values() if len(part)]
+    parts = [stack.partials for stack in piece.stacks if len(stack.partials)]
     return gone_in(Gone(int(part.first_ms.min()), int(part.last_ms.max())) for part in parts)
 
 
@@ -286,7 +287,11 @@ async def _fold(piece: Piece, wish: _Wish) -> dict[int, Partials]:
         if piece.rows * len(wish.variables) < _IN_THREAD_VALUES:
             return _fold_rows(piece, wish)
         return await asyncio.to_thread(_fold_rows, piece, wish)
-    return {variable: _fold_cells(part, wish.borders_ms) for variable, part in piece.partials.items()}
+    return {
+        variable: part
+        for stack in piece.stacks
+        for variable, part in _fold_cells(stack, wish.borders_ms).items()
+    }
 
 
 def _fold_rows(columns: Columns, wish: _Wish) -> dict[int, Partials]:
@@ -303,10 +308,10 @@ def _fold_rows(columns: Columns, wish: _Wish) -> dict[int, Partials]:
     return folded
 
 
-def _fold_cells(cells: Partials, borders_ms: Ints) -> Partials:
+def _fold_cells(cells: Stack, borders_ms: Ints) -> dict[int, Partials]:
     """Fold cells that each lie inside one interval."""
-    groups = np.searchsorted(borders_ms, (cells.groups + 1) * CELL_MS, side="left") - 1
-    return regrouped(cells, groups)
+    groups = np.searchsorted(borders_ms, (cells.partials.groups + 1) * CELL_MS, side="left") - 1
+    return cells.regrouped(groups, len(borders_ms))
 
 
 def _runs(borders_ms: Ints) -> list[tuple[int, int]]:

@@ -23,6 +23,7 @@ from schemas.queries import ReadKind, SeriesQuery, next_page
 from schemas.receipts import Place
 from schemas.times import format_time
 from storage import merge
+from storage.block_cache import BlockCache
 from storage.port import SeriesStore
 from storage.reader import READ_DEADLINE_S, Wanted, read_answer
 from storage.summary_reader import Cells, read_cells
@@ -82,6 +83,7 @@ class Reading:
         """Read from a stream of so many shards and the store under it, each slice within the deadline."""
         self._stream = stream
         self._store = store
+        self._blocks = BlockCache(store)
         self._receipts = receipts
         self._shards = shards
         self._deadline_s = deadline_s
@@ -125,7 +127,7 @@ class Reading:
         """
         tail, behind = await self._fresh(series, after)
         deadline_s = self._deadline_s
-        found = read_cells(self._store, series, wanted, borders_ms, tail.changes, deadline_s=deadline_s)
+        found = read_cells(self._blocks, series, wanted, borders_ms, tail.changes, deadline_s=deadline_s)
         return behind, found
 
     async def _pieces(
@@ -175,7 +177,7 @@ class Reading:
 
     async def _read(self, series: SeriesId, wanted: Wanted, tail: FreshTail) -> Rows:
         deadline_s = self._deadline_s
-        found = await read_answer(self._store, series, wanted, tail.changes, deadline_s=deadline_s)
+        found = await read_answer(self._blocks, series, wanted, tail.changes, deadline_s=deadline_s)
         return Rows(found.columns, gone=gone_in(Gone(a, b - 1) for a, b in found.summary_only))
 
     async def _from_store(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.columns import Ints
 from schemas.functions import COUNTING, TIMES, Table
@@ -42,35 +43,60 @@ def render_items(tables: Sequence[Named], borders_ms: Ints) -> bytes:
 
 
 def _items(kept: Sequence[tuple[Named, Ints]], groups: Ints, borders_ms: Ints) -> list[dict[str, Any]]:
-    edges = zip(format_times(borders_ms[groups]), format_times(borders_ms[groups + 1]), strict=True)
-    items: list[dict[str, Any]] = [{"starttime": start, "endtime": end} for start, end in edges]
+    found = []
     for named, rows in kept:
-        numbers = named.table.groups[rows]
-        first, last = np.searchsorted(numbers, (groups[0], groups[-1] + 1)).tolist()
-        places = np.searchsorted(groups, numbers[first:last])
-        for place, member in zip(places.tolist(), _members(named.table, rows[first:last]), strict=True):
+        first, last = np.searchsorted(named.table.groups[rows], (groups[0], groups[-1] + 1)).tolist()
+        found.append((named, rows[first:last]))
+    texts = _texts_of([borders_ms[groups], borders_ms[groups + 1], *_times_in(found)])
+    edges = zip(next(texts), next(texts), strict=True)
+    items: list[dict[str, Any]] = [{"starttime": start, "endtime": end} for start, end in edges]
+    for named, rows in found:
+        places = np.searchsorted(groups, named.table.groups[rows]).tolist()
+        for place, member in zip(places, _members(named.table, rows, texts), strict=True):
             if member:
                 items[place][named.name] = member
     return [item for item in items if len(item) > 2]
 
 
-def _members(table: Table, rows: Ints) -> list[dict[str, Any]]:
+def _times_in(found: Sequence[tuple[Named, Ints]]) -> Iterator[Ints]:
+    """Give the columns of times, in the order in which they are written."""
+    for named, rows in found:
+        for name, column in named.table.columns.items():
+            if _is_time(name, column):
+                yield column[rows]
+
+
+def _is_time(name: str, column: NDArray[Any]) -> bool:
+    return name in TIMES and column.dtype.kind == "i"
+
+
+def _texts_of(columns: Sequence[Ints]) -> Iterator[list[str]]:
+    """Write columns of times, all in one go: most are short, and a call costs more than a text."""
+    texts = format_times(np.concatenate(columns))
+    start = 0
+    for column in columns:
+        yield texts[start : start + len(column)]
+        start += len(column)
+
+
+def _members(table: Table, rows: Ints, texts: Iterator[list[str]]) -> list[dict[str, Any]]:
     """Write the functions of these rows; of one with bad values only what can be said of it."""
     names = list(table.columns)
-    columns = [_written(name, column[rows]) for name, column in table.columns.items()]
+    columns = [
+        next(texts) if _is_time(name, column) else _written(name, column[rows])
+        for name, column in table.columns.items()
+    ]
     members = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
     for place in np.flatnonzero(~table.usable[rows]).tolist():
         members[place] = {name: value for name, value in members[place].items() if name in COUNTING}
     return members
 
 
-def _written(name: str, column: Any) -> list[Any]:
+def _written(name: str, column: NDArray[Any]) -> list[Any]:
+    values: list[Any] = column.tolist()
     if name not in TIMES:
-        values: list[Any] = column.tolist()
         return values
-    if column.dtype.kind == "i":
-        return list(format_times(column))
-    return [None if time_ms is None else format_time(time_ms) for time_ms in column.tolist()]
+    return [None if time_ms is None else format_time(time_ms) for time_ms in values]
 
 
 def render_points(points: Mapping[str, Points]) -> bytes:

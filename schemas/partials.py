@@ -240,10 +240,23 @@ def _arrays(part: ClassPartials) -> list[Any]:
     return [getattr(part, name) for name in ClassPartials.__struct_fields__]
 
 
-def _changed(part: ClassPartials, change: Callable[[NDArray[Any]], NDArray[Any]]) -> ClassPartials:
+def changed(partials: Partials, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Partials:
     """Change every array alike."""
-    changed: list[Any] = [None if array is None else change(array) for array in _arrays(part)]
-    return ClassPartials(*changed)
+    return Partials(
+        change(partials.groups),
+        change(partials.first_ms),
+        change(partials.last_ms),
+        change(partials.gap_ms_max),
+        change(partials.bad),
+        change(partials.bad_held_ms),
+        _changed(partials.good, change),
+        None if partials.uncertain is None else _changed(partials.uncertain, change),
+    )
+
+
+def _changed(part: ClassPartials, change: Callable[[NDArray[Any]], NDArray[Any]]) -> ClassPartials:
+    arrays: list[Any] = [None if array is None else change(array) for array in _arrays(part)]
+    return ClassPartials(*arrays)
 
 
 def spread(part: ClassPartials, places: Ints, size: int) -> ClassPartials:

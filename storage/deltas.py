@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,8 +46,19 @@ def encode_delta(change: Change) -> bytes:
     return _PREFIX.pack(kind, zlib.crc32(content, kind)) + content
 
 
-def decode_delta(body: bytes) -> Change:
-    """Read the body of a delta; Corrupt if checksum, kind or content does not hold."""
+class RowsPart(NamedTuple):
+    """What is wanted of rows: start_ms ≤ time < end_ms, some variables (None: all)."""
+
+    start_ms: int
+    end_ms: int
+    variables: frozenset[int] | None = None
+
+
+def decode_delta(body: bytes, part: RowsPart | None = None) -> Change:
+    """Read the body of a delta; Corrupt if checksum, kind or content does not hold.
+
+    With a `part`, packed rows come with its variables only, and with none where all lie outside of it.
+    """
     try:
         kind, checksum = _PREFIX.unpack_from(body)
         content = memoryview(body)[_PREFIX.size :]
@@ -56,7 +68,7 @@ def decode_delta(body: bytes) -> Change:
         if kind == _RAW:
             return Upsert(decode_columns(packing.decompress(content)))
         if kind == _PACKED:
-            return Upsert(_unpack(content))
+            return Upsert(_unpack(content, part))
         if kind == _CLEAR:
             return Clear(*_RANGE.unpack(content))
         if kind == _ATTACH:
@@ -81,7 +93,7 @@ def _sized(variable: int, packed: bytes) -> bytes:
     return _SIZED.pack(variable, len(packed)) + packed
 
 
-def _unpack(content: memoryview) -> Columns:
+def _unpack(content: memoryview, part: RowsPart | None) -> Columns:
     flags, count = _PACKED_HEAD.unpack_from(content)
     at = _PACKED_HEAD.size
     sections: list[tuple[int, memoryview]] = []
@@ -91,9 +103,15 @@ def _unpack(content: memoryview) -> Columns:
         sections.append((variable, content[at : at + size]))
         at += size
     time_ms = numeric.unpack_ints(sections[0][1])
+    if part is not None and not ((time_ms >= part.start_ms) & (time_ms < part.end_ms)).any():
+        return Columns(time_ms[:0])
     merges = None
     if flags:
         bits = np.frombuffer(sections[1][1], np.uint8)
         merges = unpacked_bits(bits, len(time_ms))
-    cells = {variable: packing.unpack_column(packed) for variable, packed in sections[1 + flags :]}
+    cells = {
+        variable: packing.unpack_column(packed)
+        for variable, packed in sections[1 + flags :]
+        if part is None or part.variables is None or variable in part.variables
+    }
     return Columns(time_ms, cells, merges)

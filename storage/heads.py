@@ -61,7 +61,14 @@ class HeadContent(msgspec.Struct, frozen=True, array_like=True):
     """Rows before it live no more, wherever they come from; summaries may (design 4.13)."""
 
 
+class _Sealed(msgspec.Struct, frozen=True, array_like=True):
+    """The first word of a head; the decoder passes over the others."""
+
+    sealed_through: int = 0
+
+
 _encoder = msgspec.msgpack.Encoder()
+_sealed_decoder = msgspec.msgpack.Decoder(_Sealed)
 _head_decoder = msgspec.msgpack.Decoder(HeadContent)
 _refs_decoder = msgspec.msgpack.Decoder(tuple[BlockRef, ...])
 
@@ -84,6 +91,17 @@ def decode_head(body: bytes) -> HeadContent:
     except (msgspec.MsgspecError, struct.error) as broken:
         message = f"a head of {len(body)} bytes does not decode: {broken}"
         raise Corrupt(message) from broken
+
+
+def sealed_through(body: bytes) -> int:
+    """Read W alone, without the checksum: what it saves to read is read with all of it (`decode_head`)."""
+    if not body:
+        return 0
+    packed = body if body[0] & 0xF0 == _SHORT_ARRAY else memoryview(body)[_PREFIX.size :]
+    try:
+        return _sealed_decoder.decode(packed).sealed_through
+    except msgspec.MsgspecError:
+        return 0
 
 
 def _packed(body: bytes) -> bytes | memoryview:

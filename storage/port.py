@@ -17,7 +17,8 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.ids import SeriesId
-from storage.slices import PlanVersion, SlicePlan
+from storage.heads import sealed_through
+from storage.slices import PlanVersion, SlicePlan, first_touched
 
 
 class SliceId(NamedTuple):
@@ -66,6 +67,24 @@ class Head:
     """Sealed-through position and block list (`storage.heads`); empty at version 0."""
 
 
+class SliceState(NamedTuple):
+    """What a slice consists of: its head, and the deltas behind what that has sealed (design 4.4)."""
+
+    slice: SliceId
+    head: Head
+    deltas: list[Delta]
+    """In the order; one that the head has sealed may be among them, and is ignored as ever."""
+
+
+class Outset(NamedTuple):
+    """What every read of a series begins with."""
+
+    slices: dict[int, int]
+    """Start → width, starts ascending, of all slices that the range touches; others may be among them."""
+    first: SliceState | None
+    """The one with which the read begins; None where it touches none."""
+
+
 @dataclass(slots=True, frozen=True)
 class Turn:
     """One turn of a writer: what is stored together before the cursors move (design 3.6)."""
@@ -103,8 +122,45 @@ class ShardRow:
     incarnation: int
 
 
-class SeriesStore(ABC):
+class SeriesReads(ABC):
+    """What a read of a series asks of a store."""
+
+    @abstractmethod
+    async def read_outset(
+        self, series: SeriesId, start_ms: int, end_ms: int, *, newest_first: bool = False
+    ) -> Outset:
+        """List the slices that start_ms ≤ t < end_ms touches, and read the first (or last) of them."""
+
+    @abstractmethod
+    async def read_state(self, slice_id: SliceId) -> SliceState:
+        """Read a head and the deltas behind what it has sealed; in which order makes no difference.
+
+        What is acknowledged is in the tail that was fetched before (design 4.17), or was stored before that;
+        and purge waits longer than a read lasts, so no delta behind an older head is gone.
+        """
+
+    @abstractmethod
+    async def read_blocks(
+        self, slice_id: SliceId, part: int, variables: Collection[int], block_ids: Collection[bytes]
+    ) -> dict[tuple[bytes, int], bytes]:
+        """Read bodies by (block id, variable); rows that are missing are missing from the answer."""
+
+
+class SeriesStore(SeriesReads):
     """Rows of series."""
+
+    async def read_outset(
+        self, series: SeriesId, start_ms: int, end_ms: int, *, newest_first: bool = False
+    ) -> Outset:
+        """List the slices, then read one: an adapter that can do both at once says how."""
+        slices = await self.read_slices(series)
+        first = first_touched(slices, start_ms, end_ms, newest_first=newest_first)
+        return Outset(slices, None if first is None else await self.read_state(SliceId(series, first)))
+
+    async def read_state(self, slice_id: SliceId) -> SliceState:
+        """Read the head, then the deltas: an adapter that can do both at once says how."""
+        head = await self.read_head(slice_id)
+        return SliceState(slice_id, head, await self.read_deltas(slice_id, sealed_through(head.body)))
 
     @abstractmethod
     async def write_turn(self, turn: Turn) -> None:
@@ -147,12 +203,6 @@ class SeriesStore(ABC):
     @abstractmethod
     async def write_blocks(self, rows: Sequence[BlockRow]) -> None:
         """Store block rows; acknowledged at quorum on return."""
-
-    @abstractmethod
-    async def read_blocks(
-        self, slice_id: SliceId, part: int, variables: Collection[int], block_ids: Collection[bytes]
-    ) -> dict[tuple[bytes, int], bytes]:
-        """Read bodies by (block id, variable); rows that are missing are missing from the answer."""
 
     @abstractmethod
     async def list_blocks(self, slice_id: SliceId, part: int) -> dict[bytes, list[int]]:

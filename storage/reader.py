@@ -20,10 +20,10 @@ from schemas.columns import Columns, Ints
 from schemas.errors import Corrupt, StoreUnavailable
 from schemas.ids import SeriesId
 from storage import blocks, merge
-from storage.deltas import decode_delta
+from storage.deltas import RowsPart, decode_delta
 from storage.heads import END_MS, NO_TIME_MS, BlockRef, HeadContent, decode_head, decode_refs
 from storage.merge import Layer
-from storage.port import SeriesStore, SliceId
+from storage.port import Delta, SeriesReads, SeriesStore, SliceId, SliceState
 from storage.slices import slice_range
 
 READ_DEADLINE_S = 30.0
@@ -74,7 +74,7 @@ class Answer:
 
 
 async def read_series(
-    store: SeriesStore,
+    store: SeriesReads,
     series: SeriesId,
     wanted: Wanted,
     tail: Sequence[Placed] = (),
@@ -89,7 +89,7 @@ async def read_series(
 
 
 async def read_answer(
-    store: SeriesStore,
+    store: SeriesReads,
     series: SeriesId,
     wanted: Wanted,
     tail: Sequence[Placed] = (),
@@ -114,7 +114,7 @@ async def read_answer(
 
 
 async def _pieces(
-    store: SeriesStore,
+    store: SeriesReads,
     series: SeriesId,
     wanted: Wanted,
     tail: Sequence[Placed],
@@ -123,7 +123,8 @@ async def _pieces(
     deadline_s: float,
 ) -> AsyncIterator[Columns]:
     """Yield the state of consecutive windows, in the wanted direction; note what is summary-only."""
-    spans = spans_of(series, await store.read_slices(series), tail, wanted)
+    slices = Slices(store, series, wanted, deadline_s)
+    spans = spans_of(series, await slices.listed(), tail, wanted)
     for span in spans[::-1] if wanted.descending else spans:
         if span.slice is None:
             columns = await read_gap(store, series, wanted, span, tail)
@@ -132,12 +133,79 @@ async def _pieces(
             continue
         first, end = span.start_ms, span.end_ms
         while first < end:
-            window = _window(
-                store, span.slice, wanted, (first, end), tail, answer=answer, deadline_s=deadline_s
-            )
-            columns, first, end = await window
+            columns, first, end = await _window(slices, span.slice, (first, end), tail, answer)
             if columns.rows:
                 yield columns
+
+
+class Attempt(NamedTuple):
+    """What a slice consists of, as one read of its head and its deltas found it."""
+
+    head: HeadContent
+    deltas: list[Delta]
+    deadline: float
+    """In seconds of the loop: what is read on the strength of the head counts only until then."""
+
+    @property
+    def in_time(self) -> bool:
+        """Tell whether the blocks that the head names can still be relied on."""
+        return asyncio.get_running_loop().time() < self.deadline
+
+    def later(self, tail: Iterable[Placed], wanted: Wanted) -> list[Placed]:
+        """Give the changes on top of the blocks, those of the tail among them, in the order.
+
+        Of deltas only what is wanted; rows outside of that are as if they were not there.
+        """
+        part = RowsPart(wanted.start_ms, wanted.end_ms, wanted.variables)
+        deltas = [
+            Placed(delta.first, delta.last, decode_delta(delta.body, part))
+            for delta in self.deltas
+            if delta.last > self.head.sealed_through
+        ]
+        return placed_in_order(deltas, tail, self.head)
+
+
+class Slices:
+    """The slices of one read: the list of them and the first one come in one call."""
+
+    def __init__(self, store: SeriesReads, series: SeriesId, wanted: Wanted, deadline_s: float) -> None:
+        """Read nothing yet."""
+        self.store = store
+        self.wanted = wanted
+        self._series = series
+        self._deadline_s = deadline_s
+        self._first: tuple[SliceState, float] | None = None
+
+    async def listed(self) -> dict[int, int]:
+        """List all slices, start → width."""
+        wanted, begun = self.wanted, asyncio.get_running_loop().time()
+        outset = await self.store.read_outset(
+            self._series, wanted.start_ms, wanted.end_ms, newest_first=wanted.descending
+        )
+        if outset.first is not None:
+            self._first = outset.first, begun
+        return outset.slices
+
+    async def attempts(self, slice_id: SliceId) -> AsyncIterator[Attempt]:
+        """Read a slice again and again: a block that its head names and that is missing means just that.
+
+        StoreUnavailable once that takes too long; the clock starts before the head is read (design 4.7).
+        """
+        loop = asyncio.get_running_loop()
+        state, begun = self._taken(slice_id) or (None, loop.time())
+        deadline = begun + self._deadline_s
+        while loop.time() < deadline:
+            if state is None:
+                state = await self.store.read_state(slice_id)
+            yield Attempt(decode_head(state.head.body), state.deltas, deadline)
+            state = None
+        message = f"a read of one slice took longer than {self._deadline_s:g} s"
+        raise StoreUnavailable(message)
+
+    def _taken(self, slice_id: SliceId) -> tuple[SliceState, float] | None:
+        """Give what came with the list, once."""
+        first, self._first = self._first, None
+        return first if first is not None and first[0].slice == slice_id else None
 
 
 def spans_of(
@@ -184,7 +252,7 @@ def times_of(tail: Iterable[Placed]) -> Ints:
 
 
 async def read_gap(
-    store: SeriesStore, series: SeriesId, wanted: Wanted, span: Span, tail: Sequence[Placed]
+    store: SeriesReads, series: SeriesId, wanted: Wanted, span: Span, tail: Sequence[Placed]
 ) -> Columns:
     """Give what the tail has between the slices of the store."""
     window = replace(wanted, start_ms=span.start_ms, end_ms=span.end_ms)
@@ -201,33 +269,22 @@ async def read_gap(
 
 
 async def _window(
-    store: SeriesStore,
-    slice_id: SliceId,
-    wanted: Wanted,
-    span: tuple[int, int],
-    tail: Sequence[Placed],
-    *,
-    answer: Answer,
-    deadline_s: float,
+    slices: Slices, slice_id: SliceId, span: tuple[int, int], tail: Sequence[Placed], answer: Answer
 ) -> tuple[Columns, int, int]:
     """Read one window of a slice; give it and the span that is left."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + deadline_s
-    while loop.time() < deadline:
-        head = decode_head((await store.read_head(slice_id)).body)
-        deltas = await later_deltas(store, slice_id, head.sealed_through)
+    wanted = slices.wanted
+    async for attempt in slices.attempts(slice_id):
+        head = attempt.head
         first, end = _narrowed(head, span, wanted)
-        later = placed_in_order(deltas, tail, head)
         window = replace(wanted, start_ms=max(first, head.rows_from_ms), end_ms=end)
-        layers = await read_layers(store, slice_id, with_rows(head), later, window)
-        if layers is not None and loop.time() < deadline:
+        later = attempt.later(tail, window)
+        layers = await read_layers(slices.store, slice_id, with_rows(head), later, window)
+        if layers is not None and attempt.in_time:
             answer.summary_only += summary_only(head, first, end)
-            first_row_ms = max(first, head.rows_from_ms)
-            state = merge.between(merge.state(layers), first_row_ms, end)
+            state = merge.between(merge.state(layers), window.start_ms, end)
             rest = (span[0], first) if wanted.descending else (end, span[1])
             return state, *rest
-    message = f"a read of one slice took longer than {deadline_s:g} s"
-    raise StoreUnavailable(message)
+    raise AssertionError("attempts end with an error")
 
 
 def with_rows(head: HeadContent) -> Sequence[BlockRef]:
@@ -277,7 +334,7 @@ def _narrowed(head: HeadContent, span: tuple[int, int], wanted: Wanted) -> tuple
 
 
 async def read_layers(
-    store: SeriesStore,
+    store: SeriesReads,
     slice_id: SliceId,
     sealed: Sequence[BlockRef],
     later: Sequence[Placed],
@@ -313,7 +370,7 @@ def _overlapping(refs: Iterable[BlockRef], wanted: Wanted) -> list[BlockRef]:
 
 
 async def read_refs(
-    store: SeriesStore, slice_id: SliceId, refs: Sequence[BlockRef], variables: frozenset[int] | None
+    store: SeriesReads, slice_id: SliceId, refs: Sequence[BlockRef], variables: frozenset[int] | None
 ) -> list[Columns] | None:
     """Read blocks, in the order given; None if any stored row of theirs is missing.
 

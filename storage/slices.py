@@ -13,6 +13,7 @@ and the id of a slice belongs to one version.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,11 +21,8 @@ import numpy as np
 
 from schemas.columns import Columns, Ints
 from schemas.ids import SeriesId
-
-CELL_MS = 15 * 60 * 1000
-"""Every zone since 1972 is off UTC by whole cells, so cells add up to its hours and days."""
-
-DAY_MS = 24 * 3600 * 1000
+from schemas.limits import DAY_MS
+from schemas.partials import CELL_MS
 
 WIDTH_MS = 32 * DAY_MS
 """The first plan version: about 2.8 M records at 1 Hz, 4,600 at ten minutes."""
@@ -102,6 +100,17 @@ def slice_starts(series: SeriesId, time_ms: Ints, plan: SlicePlan = FIRST_PLAN) 
 def slice_range(start_ms: int, width_ms: int = WIDTH_MS) -> tuple[int, int]:
     """Give the half-open range [a, b) of times that a slice holds."""
     return start_ms + 1, start_ms + width_ms + 1
+
+
+def first_touched(
+    slices: Mapping[int, int], start_ms: int, end_ms: int, *, newest_first: bool = False
+) -> int | None:
+    """Find the first (or last) slice, of start → width, that has times in start_ms ≤ t < end_ms."""
+    for start, width in sorted(slices.items(), reverse=newest_first):
+        first, end = slice_range(start, width)
+        if max(first, start_ms) < min(end, end_ms):
+            return start
+    return None
 
 
 def split_by_slice(

@@ -25,6 +25,7 @@ from schemas.columns import Column, Columns, Floats, Ints, Texts
 from schemas.errors import Corrupt
 from schemas.folding import cells_of
 from schemas.partials import CELL_MS, ClassPartials, Numbers, Partials, cell_of, joined, regrouped
+from schemas.stacks import Stack
 from storage import packing
 
 CELL_ROWS_MIN = 64
@@ -198,10 +199,36 @@ def decode_summaries(
     A cell that two blocks share becomes one group. Where a variable was widened in between, all of it is
     DOUBLE (design 8.12).
     """
+    return {
+        variable: joined(
+            [partials], VariableType.LONG if partials.good.sum_high is not None else VariableType.DOUBLE
+        )
+        for stack in decode_stacks(bodies, variables)
+        for variable, partials in stack.split().items()
+    }
+
+
+def decode_stacks(
+    bodies: Iterable[bytes | memoryview], variables: frozenset[int] | None = None
+) -> list[Stack]:
+    """Read summaries as `decode_summaries` does, variables of one form as one; shared cells stay apart."""
     found: dict[int, list[_Run]] = {}
     for body in bodies:
         _read_into(found, body, variables)
-    return {variable: _joined(runs) for variable, runs in found.items()}
+    alike: dict[int, list[int]] = {}
+    stacks = []
+    for variable, runs in found.items():
+        if len(runs) == 1:
+            alike.setdefault(runs[0].flags, []).append(variable)
+        else:
+            partials = _joined(runs)
+            stacks.append(Stack([variable], np.array([0, len(partials)]), partials))
+    for flags, members in alike.items():
+        bodies_of = [b"".join(found[variable][0].records) for variable in members]
+        sizes = [len(body) // _RECORDS[flags].itemsize for body in bodies_of]
+        partials = _partials(flags, np.frombuffer(b"".join(bodies_of), _RECORDS[flags]))
+        stacks.append(Stack(members, np.cumsum([0, *sizes]), partials))
+    return stacks
 
 
 class _Run(NamedTuple):

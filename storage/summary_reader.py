@@ -7,29 +7,27 @@ of cells that the ends of the range cut, the rows are.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 
 from schemas.changes import Attach
 from schemas.columns import Columns, Ints
-from schemas.errors import Corrupt, StoreUnavailable
+from schemas.errors import Corrupt
 from schemas.ids import SeriesId
-from schemas.partials import CELL_MS, ClassPartials, Partials
+from schemas.partials import CELL_MS
+from schemas.stacks import Stack
 from storage import blocks, levels, merge, summaries
-from storage.heads import END_MS, BlockRef, HeadContent, decode_head, decode_refs
-from storage.port import SeriesStore, SliceId
+from storage.heads import END_MS, BlockRef, HeadContent, decode_refs
+from storage.port import SeriesReads, SliceId
 from storage.reader import (
     READ_DEADLINE_S,
     Placed,
+    Slices,
     Wanted,
-    later_deltas,
-    placed_in_order,
     read_gap,
     read_layers,
     spans_of,
@@ -40,15 +38,15 @@ from storage.reader import (
 class Cells(NamedTuple):
     """What blocks that follow one another say of themselves."""
 
-    partials: dict[int, Partials]
-    """By numeric variable. A group is a 15-minute cell, or a run of cells inside one interval of the
-    answer under the number of its first cell; the next item may go on with the last group of this one."""
+    stacks: list[Stack]
+    """Numeric variables. A group is a 15-minute cell, or a run of cells inside one interval of the answer
+    under the number of its first cell; a cell that blocks share is several, in this item or the next."""
     summary_only: bool = False
     """True: the rows live no more; a cell that an end of the range cuts is here as a whole (design 4.13)."""
 
 
 async def read_cells(
-    store: SeriesStore,
+    store: SeriesReads,
     series: SeriesId,
     wanted: Wanted,
     borders_ms: Ints,
@@ -65,39 +63,29 @@ async def read_cells(
     if (borders_ms % CELL_MS).any():
         message = "intervals that are not made of whole cells are folded from columns"
         raise ValueError(message)
-    for span in spans_of(series, await store.read_slices(series), tail, wanted):
+    slices = Slices(store, series, wanted, deadline_s)
+    for span in spans_of(series, await slices.listed(), tail, wanted):
         if span.slice is None:
             columns = await read_gap(store, series, wanted, span, tail)
             if columns.rows:
                 yield columns
             continue
         window = replace(wanted, start_ms=span.start_ms, end_ms=span.end_ms)
-        for item in await _read_slice(store, span.slice, window, borders_ms, tail, deadline_s=deadline_s):
+        for item in await _read_slice(slices, span.slice, window, borders_ms, tail):
             yield item
 
 
 async def _read_slice(
-    store: SeriesStore,
-    slice_id: SliceId,
-    wanted: Wanted,
-    borders_ms: Ints,
-    tail: Sequence[Placed],
-    *,
-    deadline_s: float,
+    slices: Slices, slice_id: SliceId, wanted: Wanted, borders_ms: Ints, tail: Sequence[Placed]
 ) -> list[Cells | Columns]:
     """Read one slice from one head; a block that it names and that is missing means: read it again."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + deadline_s
-    while loop.time() < deadline:
-        head = decode_head((await store.read_head(slice_id)).body)
-        deltas = await later_deltas(store, slice_id, head.sealed_through)
-        later = placed_in_order(deltas, tail, head)
-        reading = _Reading(store, slice_id, head, later, wanted, borders_ms)
+    async for attempt in slices.attempts(slice_id):
+        later = attempt.later(tail, wanted)
+        reading = _Reading(slices.store, slice_id, attempt.head, later, wanted, borders_ms)
         items = await reading.items()
-        if items is not None and loop.time() < deadline:
+        if items is not None and attempt.in_time:
             return items
-    message = f"a read of one slice took longer than {deadline_s:g} s"
-    raise StoreUnavailable(message)
+    raise AssertionError("attempts end with an error")
 
 
 class _Run(NamedTuple):
@@ -118,7 +106,7 @@ class _Window(NamedTuple):
 class _Reading:
     """One slice on its way into an answer."""
 
-    store: SeriesStore
+    store: SeriesReads
     slice_id: SliceId
     head: HeadContent
     later: Sequence[Placed]
@@ -226,12 +214,12 @@ class _Reading:
             return None
         except Corrupt as broken:
             raise Corrupt(f"{self.slice_id.text}: {broken.message}") from broken
-        partials = summaries.decode_summaries(found, self.wanted.variables)
+        stacks = summaries.decode_stacks(found, self.wanted.variables)
         first_ms, end_ms = self._whole_cells()
         if run.summary_only:
             first_ms, end_ms = self.wanted.start_ms, self.wanted.end_ms + CELL_MS - 1
         cells = (first_ms - 1) // CELL_MS, (end_ms - 1) // CELL_MS
-        return Cells({name: _between(each, *cells) for name, each in partials.items()}, run.summary_only)
+        return Cells([stack.between(*cells) for stack in stacks], run.summary_only)
 
     async def _rows(self, window: _Window) -> Columns | None:
         start_ms = max(window.start_ms, self.head.rows_from_ms)
@@ -241,19 +229,3 @@ class _Reading:
         if layers is None:
             return None
         return merge.between(merge.state(layers), start_ms, window.end_ms)
-
-
-def _between(partials: Partials, first_cell: int, end_cell: int) -> Partials:
-    """Keep groups first_cell ≤ group < end_cell."""
-    first, end = np.searchsorted(partials.groups, (first_cell, end_cell)).tolist()
-    if first == 0 and end == len(partials):
-        return partials
-    fields = {name: _cut(getattr(partials, name), first, end) for name in partials.__struct_fields__}
-    return msgspec.structs.replace(partials, **fields)
-
-
-def _cut(array: Ints | ClassPartials | None, first: int, end: int) -> Ints | ClassPartials | None:
-    if isinstance(array, ClassPartials):
-        fields = {name: _cut(getattr(array, name), first, end) for name in array.__struct_fields__}
-        return msgspec.structs.replace(array, **fields)
-    return None if array is None else array[first:end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
@@ -10,8 +11,21 @@ from storage.cassandra.calls import Call
 from storage.cassandra.migrate import migrate
 from storage.cassandra.nodes import check_durability, pack_limits
 from storage.cassandra.session import Address, Session
-from storage.port import BlockRow, Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
-from storage.slices import WIDTH_MS, PlanVersion, SlicePlan
+from storage.heads import sealed_through
+from storage.port import (
+    BlockRow,
+    Delta,
+    Head,
+    Outset,
+    Pin,
+    SeriesStore,
+    ShardRow,
+    SliceId,
+    SliceState,
+    Turn,
+)
+from storage.recent import Recent
+from storage.slices import WIDTH_MS, PlanVersion, SlicePlan, first_touched, slice_range
 from storage.statements import load
 
 STATEMENTS = load("storage.cassandra", "statements.cql")
@@ -28,11 +42,17 @@ BLOCKS_PER_READ = 32
 """Block ids a statement: an IN builds every combination with the variables."""
 
 
+SLICES_KEPT = 20_000
+"""Slices and series of which a process remembers what never changes, or only grows: some 10 MB."""
+
+
 class CassandraSeriesStore(SeriesStore):
     """Deltas, blocks, heads, slices, cursors and shards in one keyspace."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._sealed: Recent[SliceId, int] = Recent(SLICES_KEPT)
+        self._listed: Recent[SeriesId, dict[int, int]] = Recent(SLICES_KEPT)
 
     @classmethod
     async def open(cls, address: Address) -> CassandraSeriesStore:
@@ -69,10 +89,44 @@ class CassandraSeriesStore(SeriesStore):
         rows = await self.session.rows("read_cursor", shard)
         return int(rows[0][0]) if rows else 0
 
+    async def read_outset(
+        self, series: SeriesId, start_ms: int, end_ms: int, *, newest_first: bool = False
+    ) -> Outset:
+        """List the slices and read the one that came first the last time, side by side.
+
+        A slice never changes, and no other has times of it: where one holds the whole range that is enough.
+        """
+        known = self._listed.get(series) or {}
+        guess = first_touched(known, start_ms, end_ms, newest_first=newest_first)
+        if guess is None:
+            return await super().read_outset(series, start_ms, end_ms, newest_first=newest_first)
+        reading = self.read_state(SliceId(series, guess))
+        first_ms, last_ms = slice_range(guess, known[guess])
+        if first_ms <= start_ms and end_ms <= last_ms:
+            return Outset({guess: known[guess]}, await reading)
+        slices, state = await asyncio.gather(self.read_slices(series), reading)
+        first = first_touched(slices, start_ms, end_ms, newest_first=newest_first)
+        if first is not None and first != guess:
+            state = await self.read_state(SliceId(series, first))
+        return Outset(slices, state)
+
+    async def read_state(self, slice_id: SliceId) -> SliceState:
+        """Read the head, and beside it the deltas behind what it had sealed when it was last read."""
+        known = self._sealed.get(slice_id)
+        if known is None:
+            state = await super().read_state(slice_id)
+        else:
+            head, deltas = await asyncio.gather(self.read_head(slice_id), self.read_deltas(slice_id, known))
+            state = SliceState(slice_id, head, deltas)
+        self._sealed.put(slice_id, sealed_through(state.head.body))
+        return state
+
     async def read_slices(self, series: SeriesId) -> dict[int, int]:
         """List the slices of a series, start → width, starts ascending."""
         rows = await self.session.rows("read_slices", *series)
-        return {start_ms: width_ms or WIDTH_MS for start_ms, width_ms in rows}
+        slices = {start_ms: width_ms or WIDTH_MS for start_ms, width_ms in rows}
+        self._listed.put(series, slices)
+        return slices
 
     async def list_series(self) -> list[SeriesId]:
         """List every series that has a slice, ascending."""

@@ -5,19 +5,31 @@ One process opens the file writable; the door opens it with `writable=False`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import apsw
 
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
-from storage.port import BlockRow, Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
-from storage.slices import WIDTH_MS, PlanVersion, SlicePlan
+from storage.heads import sealed_through
+from storage.port import (
+    BlockRow,
+    Delta,
+    Head,
+    Outset,
+    Pin,
+    SeriesStore,
+    ShardRow,
+    SliceId,
+    SliceState,
+    Turn,
+)
+from storage.slices import WIDTH_MS, PlanVersion, SlicePlan, first_touched
 from storage.sqlite.connection import Database
 from storage.statements import read, texts
 
-SCHEMA = (read("storage.sqlite", "schema.sql"), read("storage.sqlite", "schema_2.sql"))
+SCHEMA = tuple(read("storage.sqlite", name) for name in ("schema.sql", "schema_2.sql", "schema_3.sql"))
 """Step n brings a file from version n to n + 1."""
 
 STATEMENTS = texts("storage.sqlite", "statements.sql")
@@ -26,6 +38,9 @@ READ_BYTES = 16 * 1024 * 1024
 """Bytes of bodies a read transaction; far below the 250 ms that one may last (design 4, SQLite)."""
 
 READ_ROWS = 4_096
+
+PIECE_BYTES = 2_688
+"""Where a body of a block is cut: six pieces with their keys fill a page of 16 KB."""
 
 Row = tuple[Any, ...]
 """One row as the driver gives it; the statement and the STRICT table say its types."""
@@ -66,14 +81,35 @@ class SqliteSeriesStore(SeriesStore):
         )
         return applied
 
+    async def read_outset(
+        self, series: SeriesId, start_ms: int, end_ms: int, *, newest_first: bool = False
+    ) -> Outset:
+        """List the slices and read the first one in one go, its deltas a page at most."""
+
+        def job(connection: apsw.Connection) -> tuple[dict[int, int], SliceState | None, bool]:
+            slices = _slices(connection, series)
+            first = first_touched(slices, start_ms, end_ms, newest_first=newest_first)
+            if first is None:
+                return slices, None, True
+            return slices, *_state(connection, SliceId(series, first))
+
+        slices, state, complete = await self.database.read(job)
+        if state is not None and not complete:
+            state = await self._completed(state)
+        return Outset(slices, state)
+
+    async def read_state(self, slice_id: SliceId) -> SliceState:
+        """Read a head and its deltas in one go, a page of them at most; the others follow."""
+        state, complete = await self.database.read(lambda connection: _state(connection, slice_id))
+        return state if complete else await self._completed(state)
+
+    async def _completed(self, state: SliceState) -> SliceState:
+        """Read the pages that are missing."""
+        return state._replace(deltas=state.deltas + await self._deltas_behind(state.slice, state.deltas[-1]))
+
     async def read_slices(self, series: SeriesId) -> dict[int, int]:
         """List the slices of a series, start → width, starts ascending."""
-
-        def job(connection: apsw.Connection) -> dict[int, int]:
-            rows: Iterable[Row] = connection.execute(STATEMENTS["read_slices"], series)
-            return {start_ms: width_ms or WIDTH_MS for start_ms, width_ms in rows}
-
-        return await self.database.read(job)
+        return await self.database.read(lambda connection: _slices(connection, series))
 
     async def list_series(self) -> list[SeriesId]:
         """List every series that has a slice, in steps along the key, in as many short transactions."""
@@ -97,8 +133,7 @@ class SqliteSeriesStore(SeriesStore):
         """Read a head; `serial` waits for the write lock, behind which no older swap can follow."""
 
         def job(connection: apsw.Connection) -> Head:
-            row: Row | None = connection.execute(STATEMENTS["read_head"], _key(slice_id)).fetchone()
-            return Head(*row) if row else Head(0, b"")
+            return _head(connection, slice_id)
 
         if serial and self.database.writable:
             return await self.database.write(job)
@@ -106,14 +141,17 @@ class SqliteSeriesStore(SeriesStore):
 
     async def read_deltas(self, slice_id: SliceId, after: int) -> list[Delta]:
         """Read the deltas with last > after, in as many short transactions as that takes."""
+        return await self._deltas_behind(slice_id, Delta(slice_id, POSITION_MAX, after, b""))
+
+    async def _deltas_behind(self, slice_id: SliceId, last: Delta) -> list[Delta]:
         deltas: list[Delta] = []
-        last, first = after, POSITION_MAX
         complete = False
         while not complete:
-            page, complete = await self.database.read(_delta_page(slice_id, last, first))
+            behind = deltas[-1] if deltas else last
+            page, complete = await self.database.read(
+                lambda connection, behind=behind: _delta_page(connection, slice_id, behind)  # type: ignore[misc]
+            )
             deltas += page
-            if page:
-                last, first = page[-1].last, page[-1].first
         return deltas
 
     async def swap_head(self, slice_id: SliceId, built_on: int, head: Head) -> bool:
@@ -131,13 +169,23 @@ class SqliteSeriesStore(SeriesStore):
         return await self.database.write(job, swap=True)
 
     async def write_blocks(self, rows: Sequence[BlockRow]) -> None:
-        """Store block rows in one transaction."""
-        known = {_key(row.slice) for row in rows}
-        values = [(*_key(row.slice), row.part, row.variable, row.block_id, row.body) for row in rows]
+        """Store block rows in one transaction, long bodies in pieces."""
+        keys = {_key(row.slice) for row in rows}
 
         def job(connection: apsw.Connection) -> None:
-            connection.executemany(STATEMENTS["know_slice"], known)
-            connection.executemany(STATEMENTS["write_block"], values)
+            connection.executemany(STATEMENTS["know_slice"], keys)
+            numbers = {key: connection.execute(STATEMENTS["find_slice"], key).get for key in keys}
+            named = [
+                ((numbers[_key(row.slice)], row.part, row.variable, row.block_id), row.body) for row in rows
+            ]
+            first = [(*name, body[:PIECE_BYTES]) for name, body in named]
+            following = [
+                (*name, at, body[at : at + PIECE_BYTES])
+                for name, body in named
+                for at in range(PIECE_BYTES, len(body), PIECE_BYTES)
+            ]
+            connection.executemany(STATEMENTS["write_block"], first)
+            connection.executemany(STATEMENTS["write_piece"], following)
 
         await self.database.write(job)
 
@@ -149,12 +197,14 @@ class SqliteSeriesStore(SeriesStore):
         found: dict[tuple[bytes, int], bytes] = {}
 
         def job(connection: apsw.Connection) -> None:
+            number = connection.execute(STATEMENTS["find_slice"], _key(slice_id)).get
             size = 0
             while wanted and size < READ_BYTES:
                 block_id, variable = wanted.pop()
-                key = (*_key(slice_id), part, variable, block_id)
-                body = connection.execute(STATEMENTS["read_block"], key).get
-                if body is not None:
+                name = (number, part, variable, block_id)
+                pieces: list[Row] = connection.execute(STATEMENTS["read_block"], name).fetchall()
+                if pieces:
+                    body = b"".join([piece for _, piece in pieces])
                     found[block_id, variable] = body
                     size += len(body)
 
@@ -175,8 +225,14 @@ class SqliteSeriesStore(SeriesStore):
 
     async def drop_blocks(self, slice_id: SliceId, part: int, block_ids: Collection[bytes]) -> None:
         """Delete every row of these blocks by exact key; unknown ones are ignored."""
-        keys = [(*_key(slice_id), part, block_id) for block_id in block_ids]
-        await self._run_each("drop_block", keys)
+
+        def job(connection: apsw.Connection) -> None:
+            number = connection.execute(STATEMENTS["find_slice"], _key(slice_id)).get
+            names = [(number, part, block_id) for block_id in block_ids]
+            connection.executemany(STATEMENTS["drop_block"], names)
+            connection.executemany(STATEMENTS["drop_pieces"], names)
+
+        await self.database.write(job)
 
     async def purge_deltas(self, slice_id: SliceId, upto: int) -> None:
         """Delete the deltas with last ≤ upto."""
@@ -274,21 +330,33 @@ def _key(slice_id: SliceId) -> tuple[str, str, str, int]:
     return tenant, asset, aspect, slice_id.start_ms
 
 
-def _delta_page(
-    slice_id: SliceId, last: int, first: int
-) -> Callable[[apsw.Connection], tuple[list[Delta], bool]]:
-    """Make the job that reads deltas behind (last, first) up to a bound, and tells whether those were all."""
+def _slices(connection: apsw.Connection, series: SeriesId) -> dict[int, int]:
+    rows: Iterable[Row] = connection.execute(STATEMENTS["read_slices"], series)
+    return {start_ms: width_ms or WIDTH_MS for start_ms, width_ms in rows}
 
-    def job(connection: apsw.Connection) -> tuple[list[Delta], bool]:
-        page: list[Delta] = []
-        size = 0
-        cursor = connection.execute(STATEMENTS["read_deltas"], (*_key(slice_id), last, first))
-        for last_, first_, body in cursor:
-            page.append(Delta(slice_id, first_, last_, body))
-            size += len(body)
-            if size >= READ_BYTES or len(page) == READ_ROWS:
-                cursor.close()  # ends the read transaction
-                return page, False
-        return page, True
 
-    return job
+def _head(connection: apsw.Connection, slice_id: SliceId) -> Head:
+    row: Row | None = connection.execute(STATEMENTS["read_head"], _key(slice_id)).fetchone()
+    return Head(*row) if row else Head(0, b"")
+
+
+def _state(connection: apsw.Connection, slice_id: SliceId) -> tuple[SliceState, bool]:
+    """Read a head and a page of its deltas; tell whether those were all."""
+    head = _head(connection, slice_id)
+    sealed = Delta(slice_id, POSITION_MAX, sealed_through(head.body), b"")
+    page, complete = _delta_page(connection, slice_id, sealed)
+    return SliceState(slice_id, head, page), complete
+
+
+def _delta_page(connection: apsw.Connection, slice_id: SliceId, behind: Delta) -> tuple[list[Delta], bool]:
+    """Read the deltas behind another one up to a bound; tell whether those were all."""
+    page: list[Delta] = []
+    size = 0
+    cursor = connection.execute(STATEMENTS["read_deltas"], (*_key(slice_id), behind.last, behind.first))
+    for last, first, body in cursor:
+        page.append(Delta(slice_id, first, last, body))
+        size += len(body)
+        if size >= READ_BYTES or len(page) == READ_ROWS:
+            cursor.close()  # ends the statement
+            return page, False
+    return page, True

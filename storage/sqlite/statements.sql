@@ -54,28 +54,40 @@ ON CONFLICT DO NOTHING
 UPDATE heads SET version = ?5, body = ?6 WHERE version = ?7 AND slice =
 (SELECT id FROM slices WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND start_ms = ?4)
 
+-- find_slice --
+-- Give the number of a slice.
+SELECT id FROM slices WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND start_ms = ?4
+
 -- write_block --
--- Store one variable of a block; a repeat changes nothing.
-INSERT INTO blocks (slice, part, variable, block_id, body)
-SELECT id, ?5, ?6, ?7, ?8 FROM slices WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND start_ms = ?4
+-- Store the first bytes of one variable of a block; a repeat changes nothing.
+INSERT INTO blocks (slice, part, variable, block_id, body) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING
+
+-- write_piece --
+-- Store what follows on them; a repeat changes nothing.
+INSERT INTO pieces (slice, part, variable, block_id, piece, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT DO NOTHING
 
 -- read_block --
--- Read one variable of a block.
-SELECT b.body FROM slices AS s JOIN blocks AS b ON b.slice = s.id
-WHERE s.tenant = ?1 AND s.asset = ?2 AND s.aspect = ?3 AND s.start_ms = ?4
-AND b.part = ?5 AND b.variable = ?6 AND b.block_id = ?7
+-- Read one variable of a block in order: its first bytes, and what follows. One statement, so that a drop
+-- takes all or nothing of it.
+SELECT 0 AS piece, body FROM blocks WHERE slice = ?1 AND part = ?2 AND variable = ?3 AND block_id = ?4
+UNION ALL
+SELECT piece, body FROM pieces WHERE slice = ?1 AND part = ?2 AND variable = ?3 AND block_id = ?4
+ORDER BY piece
+
+-- drop_block --
+-- Delete the first bytes of every variable of a block.
+DELETE FROM blocks WHERE slice = ?1 AND part = ?2 AND block_id = ?3
+
+-- drop_pieces --
+-- Delete what follows on them.
+DELETE FROM pieces WHERE slice = ?1 AND part = ?2 AND block_id = ?3
 
 -- list_blocks --
 -- List the rows of a part without their bodies.
 SELECT b.block_id, b.variable FROM slices AS s JOIN blocks AS b ON b.slice = s.id
 WHERE s.tenant = ?1 AND s.asset = ?2 AND s.aspect = ?3 AND s.start_ms = ?4 AND b.part = ?5
 ORDER BY b.block_id, b.variable
-
--- drop_block --
--- Delete every variable of a block.
-DELETE FROM blocks WHERE part = ?5 AND block_id = ?6 AND slice =
-(SELECT id FROM slices WHERE tenant = ?1 AND asset = ?2 AND aspect = ?3 AND start_ms = ?4)
 
 -- write_cursor --
 -- Store an applied position; a lower one than the stored is ignored.

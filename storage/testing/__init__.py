@@ -11,6 +11,7 @@ The suite never asks which adapter it runs on.
 
 from storage.testing.deltas import DeltaContract, PurgeContract
 from storage.testing.failures import FailureContract, TenantContract
+from storage.testing.outsets import OutsetContract
 from storage.testing.plans import PinContract, PlanContract
 from storage.testing.rows import SeriesBackDoor
 from storage.testing.swaps import BlockContract, SwapContract
@@ -21,6 +22,7 @@ __all__ = ["SeriesBackDoor", "SeriesStoreContract"]
 class SeriesStoreContract(
     DeltaContract,
     PurgeContract,
+    OutsetContract,
     SwapContract,
     BlockContract,
     PlanContract,

@@ -19,7 +19,7 @@ from schemas.errors import OutcomeUnknown
 from schemas.ids import SeriesId
 from storage.deltas import decode_delta
 from storage.heads import decode_head, encode_head
-from storage.port import Delta, Head, Pin, SliceId, Turn
+from storage.port import Delta, Head, Pin, SeriesStore, SliceId, Turn
 from streams.entries import decode_entry
 from streams.port import Applied, Entry
 from tests.model.oracle import Violation
@@ -151,6 +151,10 @@ class GatedStore:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    read_outset = SeriesStore.read_outset
+    read_state = SeriesStore.read_state
+    """Made of the reads below, so that others come in between."""
 
     async def write_turn(self, turn: Turn) -> None:
         """Store slices and what belongs to other series, then delta by delta, then the cursor."""

@@ -198,7 +198,7 @@ async def test_a_block_over_years_is_summarised_by_its_cells_only() -> None:
     [found] = [each async for each in read_cells(store, SERIES, wanted, borders)]
 
     assert isinstance(found, Cells)
-    cells = found.partials[1]
+    [cells] = [stack.split()[1] for stack in found.stacks]
     assert 400 == cells.good.count.sum()
     assert (min(before), max(before)) == (cells.first_ms[0], cells.last_ms[-1])
 

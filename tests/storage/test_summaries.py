@@ -19,7 +19,7 @@ from schemas.changes import Attach, Clear, Upsert
 from schemas.columns import Column, Columns, Texts
 from schemas.errors import Corrupt
 from schemas.folding import cells_of, of_columns
-from schemas.partials import CELL_MS, Partials, joined, nothing, regrouped
+from schemas.partials import CELL_MS, Partials, changed, joined, nothing, regrouped
 from storage import blocks, summaries
 from storage.heads import encode_refs
 from storage.memory import MemorySeriesStore
@@ -94,6 +94,27 @@ def test_a_summary_is_read_as_it_was_written(seed, rows):
             assert_same(expected, read.get(variable, nothing(kind)))
 
 
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 60), min_size=1, max_size=5), st.integers(1, 9))
+def test_variables_fold_together_as_they_do_alone(seed, sizes, per_interval):
+    """A stack of blocks that share cells folds to what each variable's cells, joined, fold to."""
+    dice = np.random.default_rng(seed)
+    times = FIRST_MS + np.sort(dice.choice(20 * CELL_MS, sum(sizes), replace=False))
+    parts = [measured(dice, each) for each in np.split(times, np.cumsum(sizes)[:-1])]
+    bodies = [summaries.encode_summary(summaries.by_cells(each).cells, compress=True) for each in parts]
+    first, end = sorted(dice.integers(FIRST_MS // CELL_MS, FIRST_MS // CELL_MS + 23, 2).tolist())
+
+    stacks = [stack.between(first, end) for stack in summaries.decode_stacks(bodies)]
+
+    found = {}
+    for stack in stacks:
+        groups = (stack.partials.groups - first) // per_interval
+        found |= stack.regrouped(groups, 30)
+    for variable, cells in summaries.decode_summaries(bodies).items():
+        inside = (cells.groups >= first) & (cells.groups < end)
+        kept = changed(cells, lambda array, inside=inside: array[inside])
+        assert_same(regrouped(kept, (kept.groups - first) // per_interval), found[variable])
+
+
 def test_a_summary_of_sparse_rows_is_not_kept():
     """Below 64 rows a cell, or in a block that will be merged, rows are read as fast (design 4.11)."""
     dense, sparse = 1000 * np.arange(2_000), 20_000 * np.arange(2_000)
@@ -133,13 +154,19 @@ async def folded(
     parts: dict[int, list[Partials]] = {variable: [] for variable in KINDS}
     items = [item async for item in read_cells(store, SERIES, wanted, borders, tail)]
     for item in items:
+        cells = {} if isinstance(item, Columns) else cells_in(item)
         for variable, kind in KINDS.items():
             if isinstance(item, Columns):
                 parts[variable].append(of_columns(item, variable, kind, borders))
-            elif variable in item.partials:
-                cells = item.partials[variable]
-                parts[variable].append(regrouped(cells, intervals_of(cells, borders)))
+            elif variable in cells:
+                part = cells[variable]
+                parts[variable].append(regrouped(part, intervals_of(part, borders)))
     return {variable: joined(parts[variable], kind) for variable, kind in KINDS.items()}, items
+
+
+def cells_in(item: Cells) -> dict[int, Partials]:
+    """Give the cells of each variable."""
+    return {variable: cells for stack in item.stacks for variable, cells in stack.split().items()}
 
 
 def intervals_of(cells: Partials, borders: Any) -> Any:
@@ -289,5 +316,5 @@ async def test_what_retention_left_is_read_from_cells():
 
     assert [True, False, None] == [item.summary_only if isinstance(item, Cells) else None for item in found]
     assert isinstance(found[0], Cells)
-    assert CELL_BASE + 1 == found[0].partials[1].groups[0]
-    assert 10_000 - 900 == found[0].partials[1].good.count.sum()
+    assert CELL_BASE + 1 == cells_in(found[0])[1].groups[0]
+    assert 10_000 - 900 == cells_in(found[0])[1].good.count.sum()

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from cli.main import main
 from schemas.errors import Corrupt
-from schemas.limits import HOUR_MS
+from schemas.limits import DAY_MS, HOUR_MS
 from storage import blocks
 from storage.heads import HeadContent, encode_head
 from storage.memory import MemorySeriesStore
@@ -18,7 +18,6 @@ from storage.port import Delta, Head, SliceId, Turn
 from storage.reader import EVERYTHING, Wanted, read_series
 from storage.retention import retain
 from storage.sealing import seal
-from storage.slices import DAY_MS
 from storage.sqlite.series import SqliteSeriesStore
 from storage.summary_reader import read_cells
 from storage.verifying import Seen, verify_series
@@ -163,6 +162,7 @@ async def test_the_command_prints_a_line_a_finding_and_ends_with_1(tmp_path, mon
 
     def damage(connection):
         connection.execute("UPDATE blocks SET body = zeroblob(40) WHERE variable = 1 AND rowid < 5")
+        connection.execute("DELETE FROM pieces WHERE variable = 1 AND rowid < 5")
 
     await store.database.write(damage)
     broken = await _run(arguments)

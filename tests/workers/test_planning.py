@@ -10,9 +10,10 @@ import pytest
 from schemas.changes import Clear, Upsert
 from schemas.columns import Column, Columns
 from schemas.errors import StoreUnavailable
+from schemas.limits import DAY_MS
 from storage import slices
 from storage.port import SliceId
-from storage.slices import DAY_MS, FIRST_PLAN, PLAN_LEAD_MS, WIDTH_MS, slice_start
+from storage.slices import FIRST_PLAN, PLAN_LEAD_MS, WIDTH_MS, slice_start
 from streams.shards import shard_of
 from tests.storage.layers import serial
 from tests.storage.series import OTHER, SERIES

@@ -120,7 +120,7 @@ async def test_a_store_that_never_saw_trimmed_entries_is_refused():
 async def test_an_accepted_gap_is_left_behind_for_good():
     """Told to accept the gap, a writer goes on behind it; the next one needs no word, no read waits."""
     world = await world_with_a_trimmed_entry()
-    world.store = world.reading._store = memory_world().store
+    world.keep_in(memory_world().store)
 
     held = await take_over(world.stream, world.store, SHARD, accept_gap=True)
     again = await take_over(world.stream, world.store, SHARD)

@@ -38,11 +38,15 @@ class World:
     def __init__(self, stream: RecordStream, store: SeriesStore, clock: ManualClock) -> None:
         """Begin with nothing acknowledged."""
         self.stream = stream
-        self.store = store
         self.clock = clock
-        self.reading = Reading(stream, store, Receipts(stream, store, bytes(32)), SHARDS)
+        self.keep_in(store)
         self.acknowledged: dict[SeriesId, list[tuple[int, Change]]] = {}
         self._ids = itertools.count(1)
+
+    def keep_in(self, store: SeriesStore) -> None:
+        """Go on with another store: what is in the one before is lost, unless the new one has it."""
+        self.store = store
+        self.reading = Reading(self.stream, store, Receipts(self.stream, store, bytes(32)), SHARDS)
 
     def writer(
         self, owner: str = "w1", *, ports: Any = None, catalog: CatalogStore | None = None, **rules: object
