@@ -24,25 +24,25 @@ from runtime.places import BACKLOG
 
 KEEP_ALIVE_S = 75
 """An idle connection is kept for longer than devices that send once a minute pause."""
-DRAIN_S = 30
-"""Requests that have not been answered by then are cut off when the process ends."""
+CUT_OFF_SHARE = 0.9
+"""Of the time to drain: what has no answer by then is cut off; the rest is for closing everything else."""
 LOOK_TICKS = 10
 """The server's ticks between two looks at connections: about a second."""
 DESCRIPTORS_KEPT = 128
 """File descriptors for everything but clients: stores, stream server, listeners, the loop."""
 
 
-async def serve(door: Door, listener: socket.socket, begun: Callable[[], None]) -> None:
+async def serve(door: Door, listener: socket.socket, begun: Callable[[], None], drain_s: float) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way; `begun` is called once it accepts."""
-    await Server(door, begun).serve([listener])
+    await Server(door, drain_s, begun).serve([listener])
 
 
 class Server(uvicorn.Server):
     """The server, ended by signals without being killed by them afterwards, as the library's is."""
 
-    def __init__(self, door: Door, begun: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, door: Door, drain_s: float, begun: Callable[[], None] = lambda: None) -> None:
         """Serve nothing yet."""
-        super().__init__(_config(door))
+        super().__init__(_config(door, drain_s))
         self._begun = begun
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -88,7 +88,7 @@ def room() -> int:
     return CONNECTIONS_MAX if soft >= wanted or soft < 0 else max(1, soft - DESCRIPTORS_KEPT)
 
 
-def _config(door: Door) -> uvicorn.Config:
+def _config(door: Door, drain_s: float) -> uvicorn.Config:
     return uvicorn.Config(
         door,
         http=functools.partial(Connection, door, room()),  # type: ignore[arg-type]  # it is only called
@@ -102,7 +102,7 @@ def _config(door: Door) -> uvicorn.Config:
         interface="asgi3",
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=DRAIN_S,
+        timeout_graceful_shutdown=CUT_OFF_SHARE * drain_s,  # type: ignore[arg-type]  # it is only waited for
     )
 
 

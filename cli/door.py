@@ -53,7 +53,7 @@ async def _serve(settings: Settings, listener: socket.socket, ready: int | None)
     async with wiring.opened(settings, writes_series=False) as ports:
         await make_first(settings, ports)
         async with create_app(ports).running() as door:
-            await serve(door, listener, begun)
+            await serve(door, listener, begun, settings.drain_s)
 
 
 @click.command()

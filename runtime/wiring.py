@@ -57,7 +57,7 @@ async def open_series(settings: Settings, *, writable: bool) -> SeriesStore:
         return await SqliteSeriesStore.open(settings.folder / SERIES_FILE, writable=writable)
     from storage.cassandra.series import CassandraSeriesStore  # noqa: PLC0415
 
-    store = await CassandraSeriesStore.open(_cassandra(settings))
+    store = await CassandraSeriesStore.open(_cassandra(settings), writable=writable)
     if settings.durability == "always":
         try:
             await store.check_durability()

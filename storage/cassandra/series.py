@@ -55,13 +55,17 @@ class CassandraSeriesStore(SeriesStore):
         self._listed: Recent[SeriesId, dict[int, int]] = Recent(SLICES_KEPT)
 
     @classmethod
-    async def open(cls, address: Address) -> CassandraSeriesStore:
-        """Connect, bring the keyspace to the present schema, prepare; StoreUnavailable if any of it fails."""
+    async def open(cls, address: Address, *, writable: bool = True) -> CassandraSeriesStore:
+        """Connect, bring the keyspace to the present schema, prepare; StoreUnavailable if any of it fails.
+
+        `writable` asks the nodes how much they take in a batch, which only who writes turns needs to know.
+        """
         session = await Session.open(address)
         try:
             await migrate(session)
             await session.prepare(STATEMENTS, {"read_deltas": BODY_PAGE_ROWS, "read_blocks": BODY_PAGE_ROWS})
-            session.limits = await pack_limits(session)
+            if writable:
+                session.limits = await pack_limits(session)
         except BaseException:
             await session.close()
             raise

@@ -47,7 +47,7 @@ async def served_site():
         listener = listen("127.0.0.1", 0)
         site.port = listener.getsockname()[1]
         begun = asyncio.Event()
-        site.server = Server(site.door, begun.set)
+        site.server = Server(site.door, 30.0, begun.set)
         wires = []
 
         async def connect():
