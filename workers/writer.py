@@ -224,7 +224,7 @@ class Writer:
         failpoints.reach("after_store")
         await asyncio.gather(
             *(
-                self._finish(tenure, each, turn.cursors[tenure.shard])
+                self._finish(tenure, each, entries[tenure])
                 for tenure, each in folded.items()
                 if self._is_held(tenure)
             )
@@ -301,8 +301,9 @@ class Writer:
                 self.figures.dead_letters += 1
                 await self._stream.bury(DeadLetter(tenure.shard, position, reason, body))
 
-    async def _finish(self, tenure: Tenure, folded: Folded, position: int) -> None:
+    async def _finish(self, tenure: Tenure, folded: Folded, entries: list[Entry]) -> None:
         """The store has it all: move the cursor, tell the readers, plan seals and the trim."""
+        position = entries[-1].position
         tenure.cursor = position
         tenure.note_stored(folded.slices)
         latest = tenure.latest.after(folded.changes, position)
@@ -316,7 +317,7 @@ class Writer:
         now_s = self._clock.monotonic_s()
         for slice_id, (deltas, rows) in folded.slices.items():
             self._sealer.note(slice_id, tenure.shard, deltas=deltas, rows=rows, now_s=now_s)
-        self._trims.note(tenure.shard, position, now_s)
+        self._trims.note(tenure.shard, position, sum(len(entry.body) for entry in entries), now_s)
 
     def _measure(self, turn: Turn, entries: Mapping[Tenure, list[Entry]], started_s: float) -> None:
         """Note how fast the writer was with all that a turn costs: folding and telling as well as storing."""

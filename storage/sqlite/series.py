@@ -6,6 +6,7 @@ One process opens the file writable; the door opens it with `writable=False`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +149,7 @@ class SqliteSeriesStore(SeriesStore):
         complete = False
         while not complete:
             behind = deltas[-1] if deltas else last
-            page, complete = await self.database.read(
-                lambda connection, behind=behind: _delta_page(connection, slice_id, behind)  # type: ignore[misc]
-            )
+            page, complete = await self.database.read(partial(_delta_page, slice_id=slice_id, behind=behind))
             deltas += page
         return deltas
 
