@@ -1,5 +1,5 @@
 -- What follows on the first bytes of a long body of a block, in pieces of which six fill a page: bodies of
--- 3 to 14 KB, as blocks have them, left a quarter of the pages empty. A body stored before is whole in `blocks`.
+-- 3 to 14 KB, as blocks have them, left a quarter of the pages empty. A body stored before is whole.
 
 CREATE TABLE pieces (
     slice INTEGER NOT NULL REFERENCES slices (id),
