@@ -6,6 +6,7 @@ Most folds of an answer have some dozen groups a variable: calling NumPy takes l
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -35,7 +36,7 @@ class Stack(NamedTuple):
         if kept.all():
             return self
         counts = np.concatenate([[0], np.cumsum(kept)])
-        return Stack(self.variables, counts[self.edges], changed(self.partials, lambda array: array[kept]))
+        return Stack(self.variables, counts[self.edges], changed(self.partials, itemgetter(kept)))
 
     def regrouped(self, groups: Ints, apart: int) -> dict[int, Partials]:
         """Fold into wider groups, by variable: `groups` gives the new number of each, 0 ≤ number < apart."""
@@ -43,7 +44,7 @@ class Stack(NamedTuple):
         edges = np.searchsorted(folded.groups, np.arange(len(self.variables) + 1) * apart).tolist()
         folded = msgspec.structs.replace(folded, groups=folded.groups % apart)
         return {
-            variable: changed(folded, lambda array, part=slice(first, end): array[part])  # type: ignore[misc]
+            variable: changed(folded, itemgetter(slice(first, end)))
             for variable, first, end in zip(self.variables, edges[:-1], edges[1:], strict=True)
         }
 
@@ -51,6 +52,6 @@ class Stack(NamedTuple):
         """Give the groups of each variable as they are."""
         edges = self.edges.tolist()
         return {
-            variable: changed(self.partials, lambda array, part=slice(first, end): array[part])  # type: ignore[misc]
+            variable: changed(self.partials, itemgetter(slice(first, end)))
             for variable, first, end in zip(self.variables, edges[:-1], edges[1:], strict=True)
         }
