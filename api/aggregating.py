@@ -310,7 +310,7 @@ def _fold_rows(columns: Columns, wish: _Wish) -> dict[int, Partials]:
 
 def _fold_cells(cells: Stack, borders_ms: Ints) -> dict[int, Partials]:
     """Fold cells that each lie inside one interval."""
-    groups = np.searchsorted(borders_ms, (cells.partials.groups + 1) * CELL_MS, side="left") - 1
+    groups = borders_ms.searchsorted((cells.partials.groups + 1) * CELL_MS) - 1
     return cells.regrouped(groups, len(borders_ms))
 
 

@@ -32,7 +32,7 @@ def render_items(tables: Sequence[Named], borders_ms: Ints) -> bytes:
 
     Numbers that are not finite are null. Piece by piece, so that an answer is never there as objects.
     """
-    kept = [(named, np.flatnonzero(named.table.usable | named.counts_alone)) for named in tables]
+    kept = [(named, (named.table.usable | named.counts_alone).nonzero()[0]) for named in tables]
     groups = np.unique(np.concatenate([np.zeros(0, np.int64), *(n.table.groups[rows] for n, rows in kept)]))
     pieces = []
     for start in range(0, len(groups), _PIECE_INTERVALS):
@@ -45,13 +45,13 @@ def render_items(tables: Sequence[Named], borders_ms: Ints) -> bytes:
 def _items(kept: Sequence[tuple[Named, Ints]], groups: Ints, borders_ms: Ints) -> list[dict[str, Any]]:
     found = []
     for named, rows in kept:
-        first, last = np.searchsorted(named.table.groups[rows], (groups[0], groups[-1] + 1)).tolist()
+        first, last = named.table.groups[rows].searchsorted((groups[0], groups[-1] + 1)).tolist()
         found.append((named, rows[first:last]))
     texts = _texts_of([borders_ms[groups], borders_ms[groups + 1], *_times_in(found)])
     edges = zip(next(texts), next(texts), strict=True)
     items: list[dict[str, Any]] = [{"starttime": start, "endtime": end} for start, end in edges]
     for named, rows in found:
-        places = np.searchsorted(groups, named.table.groups[rows]).tolist()
+        places = groups.searchsorted(named.table.groups[rows]).tolist()
         for place, member in zip(places, _members(named.table, rows, texts), strict=True):
             if member:
                 items[place][named.name] = member
@@ -87,7 +87,7 @@ def _members(table: Table, rows: Ints, texts: Iterator[list[str]]) -> list[dict[
         for name, column in table.columns.items()
     ]
     members = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    for place in np.flatnonzero(~table.usable[rows]).tolist():
+    for place in (~table.usable[rows]).nonzero()[0].tolist():
         members[place] = {name: value for name, value in members[place].items() if name in COUNTING}
     return members
 

@@ -121,7 +121,7 @@ def regrouped(partials: Partials, groups: Ints, hold_ms: int | None = None) -> P
         return msgspec.structs.replace(partials, groups=groups)
     joins = np.zeros(len(groups), np.int64)
     np.subtract(partials.first_ms[1:], partials.last_ms[:-1], out=joins[:-1])
-    lasts = np.append(starts[1:], len(groups)) - 1
+    lasts = _lasts(starts, len(groups))
     joins[lasts] = 0
     gaps = np.maximum.reduceat(np.maximum(partials.gap_ms_max, joins), starts)
     if hold_ms is not None:
@@ -169,20 +169,20 @@ def _fold_class(part: ClassPartials, joins: Ints, starts: Ints) -> ClassPartials
     """Fold groups; the last value of group i holds for joins[i] more, up to the next group."""
     held_ms, integral = part.held_ms + joins, part.integral + part.last * joins.astype(np.float64)
     part = msgspec.structs.replace(part, held_ms=held_ms, integral=integral)
-    rows = np.flatnonzero(part.count)
+    rows = part.count.nonzero()[0]
     if len(rows) == len(part):
         return _merge(part, starts)
     if not len(rows):
         return no_class(len(starts), part.first.dtype)
-    owners = np.searchsorted(starts, rows, side="right") - 1
+    owners = starts.searchsorted(rows, side="right") - 1
     some = starts_of(owners)
     return spread(_merge(_changed(part, lambda array: array[rows]), some), owners[some], len(starts))
 
 
 def _merge(part: ClassPartials, starts: Ints) -> ClassPartials:
     """Fold groups of which each has a value: what follows is Chan's formula for many sets at once."""
-    sizes = np.diff(np.append(starts, len(part)))
-    lasts = starts + sizes - 1
+    lasts = _lasts(starts, len(part))
+    sizes = lasts - starts + 1
     minima = np.minimum.reduceat(part.minimum, starts)
     maxima = np.maximum.reduceat(part.maximum, starts)
     lowest = first_of(minima, part.minimum, starts, sizes)
@@ -190,9 +190,9 @@ def _merge(part: ClassPartials, starts: Ints) -> ClassPartials:
     first = part.first[starts]
     count = np.add.reduceat(part.count, starts)
     with np.errstate(over="ignore", invalid="ignore"):
-        means = distances(part.first, np.repeat(first, sizes), minima, maxima) + part.offset
+        means = distances(part.first, first.repeat(sizes), minima, maxima) + part.offset
         offset = np.add.reduceat(part.count * means, starts) / count
-        apart = part.count * np.square(means - np.repeat(offset, sizes))
+        apart = part.count * np.square(means - offset.repeat(sizes))
         m2 = np.add.reduceat(part.m2 + apart, starts)
         total, total_high = np.add.reduceat(part.sum, starts), None
         integral = np.add.reduceat(part.integral, starts)
@@ -208,8 +208,8 @@ def _merge(part: ClassPartials, starts: Ints) -> ClassPartials:
 
 def first_of(extremes: Numbers, values: Numbers, starts: Ints, count: Ints) -> Ints:
     """Find the first element of each group that equals the group's extreme."""
-    hits = np.flatnonzero(values == np.repeat(extremes, count))
-    return hits[np.searchsorted(hits, starts)]
+    hits = (values == extremes.repeat(count)).nonzero()[0]
+    return hits[hits.searchsorted(starts)]
 
 
 def distances(values: Numbers, bases: Numbers, minima: Numbers, maxima: Numbers) -> Floats:
@@ -228,12 +228,21 @@ def carried(low: Numbers, high: Ints) -> tuple[Ints, Ints]:
 # Forms.
 
 
+def _lasts(starts: Ints, size: int) -> Ints:
+    """Find where each run ends, of those that begin at `starts`."""
+    lasts = np.empty(len(starts), np.int64)
+    lasts[:-1] = starts[1:]
+    lasts[-1:] = size
+    lasts -= 1
+    return lasts
+
+
 def starts_of(numbers: Ints) -> Ints:
     """Find where each run of equal numbers begins."""
     changes = np.empty(len(numbers), np.bool_)
     changes[:1] = True
     np.not_equal(numbers[1:], numbers[:-1], out=changes[1:])
-    return np.flatnonzero(changes)
+    return changes.nonzero()[0]
 
 
 def _arrays(part: ClassPartials) -> list[Any]:

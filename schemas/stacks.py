@@ -27,7 +27,7 @@ class Stack(NamedTuple):
     @property
     def owners(self) -> Ints:
         """Give the place of its variable for each group."""
-        return np.repeat(np.arange(len(self.variables)), np.diff(self.edges))
+        return np.arange(len(self.variables)).repeat(self.edges[1:] - self.edges[:-1])
 
     def between(self, first: int, end: int) -> Stack:
         """Keep groups first ≤ group < end."""
@@ -41,7 +41,7 @@ class Stack(NamedTuple):
     def regrouped(self, groups: Ints, apart: int) -> dict[int, Partials]:
         """Fold into wider groups, by variable: `groups` gives the new number of each, 0 ≤ number < apart."""
         folded = regrouped(self.partials, groups + self.owners * apart)
-        edges = np.searchsorted(folded.groups, np.arange(len(self.variables) + 1) * apart).tolist()
+        edges = folded.groups.searchsorted(np.arange(len(self.variables) + 1) * apart).tolist()
         folded = msgspec.structs.replace(folded, groups=folded.groups % apart)
         return {
             variable: changed(folded, itemgetter(slice(first, end)))
