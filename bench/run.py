@@ -159,8 +159,10 @@ def main(arguments: list[str] | None = None) -> int:
         "growth": lambda: growth.main(
             ["--store", ",".join(stores), "--budget", str(options.budget), *silent]
         ),
-        "soak": lambda: soak.main(["--store", stores[0], "--minutes", str(options.soak_minutes), *silent]),
-        "year": lambda: year.main(["--store", stores[0], *silent]),
+        "soak": lambda: max(
+            soak.main(["--store", store, "--minutes", str(options.soak_minutes), *silent]) for store in stores
+        ),
+        "year": lambda: max(year.main(["--store", store, *silent]) for store in stores),
     }
     return max(
         (ask() for name, ask in asked.items() if name in questions and (stores or name == "speed")), default=0

@@ -196,21 +196,21 @@ def report(soaked: Soaked, plan: Plan) -> str:
     return f"{head}, {surroundings()}\n\n" + verdict_table(verdicts(soaked, plan))
 
 
-def plot(soaked: Soaked, folder: Path = plots.PLOTS) -> list[Path]:
+def plot(soaked: Soaked, store: str, folder: Path = plots.PLOTS) -> list[Path]:
     """Draw memory, backlog and reads over time."""
     held = [size / 2**20 for size in soaked.trace.resident]
     return [
         *plots.draw_lines(
-            folder / "soak-memory.png", "Memory under half of the maximum load", ("seconds", "MB"),
+            folder / f"soak-memory-{store}.png", "Memory under half of the maximum load", ("seconds", "MB"),
             {soaked.name: (soaked.trace.seconds, held)},
         ),
         *plots.draw_lines(
-            folder / "soak-backlog.png", "What is acknowledged and not yet stored",
+            folder / f"soak-backlog-{store}.png", "What is acknowledged and not yet stored",
             ("seconds", "seconds of load"),
             {soaked.name: ([when for when, _ in soaked.backlog], soaked.backlog_seconds())},
         ),
         *plots.draw_lines(
-            folder / "soak-reads.png", "Reads under half of the maximum load", ("seconds", "ms"),
+            folder / f"soak-reads-{store}.png", "Reads under half of the maximum load", ("seconds", "ms"),
             {soaked.name: ([when for when, _ in soaked.reads], [ms for _, ms in soaked.reads])},
         ),
     ]  # fmt: skip
@@ -225,7 +225,13 @@ def main(arguments: list[str] | None = None) -> int:
     with scratch_directory() as directory:
         soaked = measure(Aspectstore(options.store, options.durability), plan, directory)
     text, found = report(soaked, plan), verdicts(soaked, plan)
-    return conclude("soak", text, found, lambda: plot(soaked), written=not options.no_report)
+    return conclude(
+        f"soak-{options.store}",
+        text,
+        found,
+        lambda: plot(soaked, options.store),
+        written=not options.no_report,
+    )
 
 
 if __name__ == "__main__":

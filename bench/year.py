@@ -188,10 +188,10 @@ def report(name: str, plan: Plan, found: Found) -> str:
     return loaded + surroundings() + "\n\n" + verdict_table(verdicts(found))
 
 
-def plot(found: Found, folder: Path = plots.PLOTS) -> list[Path]:
+def plot(found: Found, store: str, folder: Path = plots.PLOTS) -> list[Path]:
     """Draw the three answers."""
     question = Question("a year at 1 Hz, ms an answer", lambda _: None, lambda _: "")
-    return plots.draw_points(folder / "year.png", question, found.answers_ms)
+    return plots.draw_points(folder / f"year-{store}.png", question, found.answers_ms)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -204,7 +204,10 @@ def main(arguments: list[str] | None = None) -> int:
     with scratch_directory() as directory:
         found = measure(system, plan, directory)
     text = report(system.name, plan, found)
-    return conclude("year", text, verdicts(found), lambda: plot(found), written=not options.no_report)
+    return conclude(
+        f"year-{options.store}", text, verdicts(found), lambda: plot(found, options.store),
+        written=not options.no_report,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

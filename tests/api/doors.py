@@ -65,9 +65,10 @@ def _door(ports, routes):
 
 
 @contextlib.asynccontextmanager
-async def running_door(catalog, clock, policy=POLICY, routes=()):
+async def running_door(catalog, clock, policy=POLICY, routes=(), store=None):
     """Start a door in this process; gives the door and an HTTP client of it."""
-    world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), MemorySeriesStore(), clock)
+    store = MemorySeriesStore() if store is None else store
+    world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), store, clock)
     await world.writer().keep_leases()  # proves the shards
     ports = Ports(world.stream, world.store, catalog, clock, policy, jobs=MemoryJobQueue({}))
     with _door(ports, routes) as door:

@@ -178,6 +178,12 @@ class Site:
         """Let the writer take one turn."""
         return await step(self.writer)
 
+    async def seal(self):
+        """Let the writer store what waits, and seal it once nothing has come for a while."""
+        await self.step()
+        self.clock.advance(60_000)
+        await self.step()
+
     def of(self, profile):
         """Give the mast of the tenant with a profile."""
         return {"open": self.open, "strict": self.strict}[profile]
@@ -199,10 +205,10 @@ async def site_catalog():
 
 
 @contextlib.asynccontextmanager
-async def running_site(policy=POLICY):
+async def running_site(policy=POLICY, store=None):
     """Start a door with all of it, shards proved, nothing written."""
     catalog = await site_catalog()
-    async with running_door(catalog, ManualClock(NOW_MS), policy) as running:
+    async with running_door(catalog, ManualClock(NOW_MS), policy, store=store) as running:
         headers = {
             tenant: bearer(await token_of(running.http, f"{tenant}-tech", "s3cret"))
             for tenant in ("acme", "other", "rigid")

@@ -9,9 +9,11 @@ import pytest
 
 from schemas.times import format_time, parse_time
 from tests.api.doors import NOW_MS
+from tests.api.masts import running_site
 from tests.api.test_aggregates_routes import BAD, UNCERTAIN, items, put_zone
 from tests.schemas import aggregate_oracle as oracle
 from tests.schemas.aggregate_oracle import Row
+from tests.storage.opened import opened_store
 
 HOUR_MS = 3_600_000
 ZONES = ("Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC")
@@ -119,16 +121,30 @@ def check(expected, found, rows):
             assert value == found[name], name
 
 
-@pytest.mark.parametrize("seed", range(5))
-async def test_answers_equal_brute_force(site, seed):
+@pytest.fixture
+async def kept(request, tmp_path):
+    """An empty store of each kind."""
+    async with opened_store(request, tmp_path) as store:
+        yield store
+
+
+CASES = [*(("memory", seed) for seed in range(5)), ("sqlite", 5), ("sqlite", 6), ("cassandra", 7)]
+
+
+@pytest.mark.parametrize(("kept", "seed"), CASES, indirect=["kept"])
+async def test_answers_equal_brute_force(kept, seed):
     """Overwrites, patches, deletes and late data, in the tail, in deltas and in blocks; all units (MS-69)."""
     dice = random.Random(seed)
-    program = Program(site, await put_zone(site, ZONES[seed]), dice)
     assert END_MS < NOW_MS
+    async with running_site(store=kept) as site:
+        program = Program(site, await put_zone(site, ZONES[seed % len(ZONES)]), dice)
+        for _ in range(4):
+            for action in dice.choices(
+                [program.put, program.patch, program.delete, program.step], [5, 2, 1, 2], k=5
+            ):
+                await action()
+            await program.check()
 
-    for _ in range(4):
-        for action in dice.choices(
-            [program.put, program.patch, program.delete, program.step], [5, 2, 1, 2], k=5
-        ):
-            await action()
+        await site.seal()
+        assert site.writer.figures.seals
         await program.check()

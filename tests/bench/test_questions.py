@@ -170,10 +170,11 @@ def test_each_column_is_a_picture(tmp_path: Path) -> None:
     drawn = plots.draw_speed([Figures("A", acked=[1e6], latest_ms=0.5), Figures("B", absent="no")], tmp_path)
     step = growth.Step(1_000, 1.0, 2.0, None, 1 << 20)
     drawn += growth.plot([growth.Curves("A", [step], [(10, 100.0, "")])], tmp_path)
-    drawn += soak.plot(_soaked(memory.Trace([0.0, 600.0], [100, 100])), tmp_path)
-    drawn += year.plot(year.Found(answers_ms={"the year by day": 8.0}), tmp_path)
+    drawn += soak.plot(_soaked(memory.Trace([0.0, 600.0], [100, 100])), "sqlite", tmp_path)
+    drawn += year.plot(year.Found(answers_ms={"the year by day": 8.0}), "sqlite", tmp_path)
 
-    table, longer = ["acked-values-s", "latest-ms"], ["soak-memory", "soak-backlog", "soak-reads", "year"]
+    table = ["acked-values-s", "latest-ms"]
+    longer = ["soak-memory-sqlite", "soak-backlog-sqlite", "soak-reads-sqlite", "year-sqlite"]
     assert [*table, "growth-records", "growth-series", *longer] == [path.stem for path in drawn]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
 
