@@ -32,6 +32,8 @@ PROCESSES = {"door": "cli.door", "writer": "workers.main writer"}
 SAMPLES_A_SECOND = 200
 VALUES_A_SECOND = 4_000_000
 """More than any store takes: so much of a bulk load is made beforehand."""
+ANSWERS_A_SECOND = 2_000
+"""More than one reader gets."""
 ROWS = 15
 WAITING = ("_worker (concurrent/futures/", "Condition.wait (threading.py", "Selector.select (selectors.py")
 """Where threads without work stand: such samples are left out. uvloop waits inside of `Runner.run`."""
@@ -91,11 +93,17 @@ def busiest(stacks: Iterable[str], rows: int = ROWS) -> list[Busy]:
 def prepared(system: Aspectstore, plan: Plan) -> Callable[[], None]:
     """Make the requests of a load; gives what sends them for as long as the plan says."""
     system.prepare(plan.assets)
-    if plan.load == "bulk":
-        load = ingest.Load(system, plan.assets, plan.records, plan.batch)
-        plans = load.plans(range(max(1, round(plan.seconds * VALUES_A_SECOND / load.values))))
-    else:
+    if plan.load == "single":
         plans = single_records.plans_of(system, plan.assets, round(plan.seconds * plan.rate_max), START_MS)
+    else:
+        load = ingest.Load(system, plan.assets, plan.records, plan.batch)
+        if plan.load == "bulk":
+            plans = load.plans(range(max(1, round(plan.seconds * VALUES_A_SECOND / load.values))))
+        else:
+            ingest.measure(load, 0)
+            hours = ingest.covering_hours(0, 1, load.records)
+            asked = [system.hourly(number, *hours) for number in range(load.series)]
+            plans = [asked * max(1, round(plan.seconds * ANSWERS_A_SECOND / load.series))]
 
     def send() -> None:
         ingest.demand_all_stored(drive(system.address, plans, seconds_max=plan.seconds))
@@ -144,7 +152,7 @@ def report(name: str, process: str, plan: Plan, found: list[Busy]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Profile what the arguments ask for; 2 without a sampler."""
     parser = argparse.ArgumentParser(prog="python -m bench.profile", description=__doc__.splitlines()[0])
-    parser.add_argument("--load", default="bulk", choices=("bulk", "single"))
+    parser.add_argument("--load", default="bulk", choices=("bulk", "single", "aggregates"))
     parser.add_argument("--process", default="door,writer", help="door, writer or both with a comma")
     parser.add_argument("--store", default="sqlite", choices=("sqlite", "cassandra"))
     parser.add_argument("--durability", default="everysec")
