@@ -8,6 +8,7 @@ its length. Old codec numbers stay readable for ever.
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -31,19 +32,27 @@ ZSTD_LEVEL = 3
 UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 """No array of ours is larger raw; a length above it is corruption, not a reason to allocate."""
 
-_compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-_decompressor = zstandard.ZstdDecompressor()
+
+class _Zstd(threading.local):
+    """One of each a thread: they must not be used by two at once."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_zstd = _Zstd()
 
 
 def compress(raw: bytes) -> bytes:
     """Compress octets of no known shape."""
-    return _compressor.compress(raw)
+    return _zstd.compressor.compress(raw)
 
 
 def decompress(packed: bytes | memoryview) -> bytes:
     """Give back what `compress` took; Corrupt if it cannot."""
     try:
-        return _decompressor.decompress(packed, max_output_size=UNPACKED_BYTES_MAX)
+        return _zstd.decompressor.decompress(packed, max_output_size=UNPACKED_BYTES_MAX)
     except zstandard.ZstdError as broken:
         message = f"{len(packed)} compressed bytes do not unpack: {broken}"
         raise Corrupt(message) from broken

@@ -26,6 +26,9 @@ from storage.merge import Layer
 from storage.port import Delta, SeriesReads, SeriesStore, SliceId, SliceState
 from storage.slices import slice_range
 
+IN_THREAD_VALUES = 200_000
+"""From so many values on decoding takes some ms, and other requests go on meanwhile."""
+
 READ_DEADLINE_S = 30.0
 """A read of a slice that takes longer is refused: purge waits far longer than this (design 4.7)."""
 
@@ -383,8 +386,13 @@ async def read_refs(
         bodies |= await store.read_blocks(
             slice_id, part, sorted({blocks.TIME, *wanted}), [ref.block_id for ref in inside]
         )
-    try:
+
+    def decode() -> list[Columns]:
         return [blocks.decode_block(ref, bodies, _chosen(ref, variables)) for ref in refs]
+
+    values = sum(ref.rows * len(_chosen(ref, variables)) for ref in refs)
+    try:
+        return decode() if values < IN_THREAD_VALUES else await asyncio.to_thread(decode)
     except KeyError:
         return None
     except Corrupt as broken:
