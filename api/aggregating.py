@@ -23,7 +23,7 @@ from schemas.errors import Invalid, Problem
 from schemas.folding import of_columns, rows_of
 from schemas.holding import Before, default_hold_ms
 from schemas.ids import SeriesId
-from schemas.limits import DAY_MS, PERCENTILE_VALUES_MAX
+from schemas.limits import DAY_MS, IN_THREAD_VALUES, PERCENTILE_VALUES_MAX
 from schemas.partials import CELL_MS, Partials, cell_of, joined, regrouped
 from schemas.percentiles import Percentiles, percentiles_of
 from schemas.quality import Quality
@@ -36,8 +36,6 @@ _PIECE_VALUES = 4_000_000
 """Read in one go: with their times at most 64 MB, and much more than the fixed cost of a read."""
 _RUN_MS = 32 * DAY_MS
 """Intervals whose percentiles are taken together, where they have no more values than can be sorted."""
-_IN_THREAD_VALUES = 200_000
-"""From so many values on a fold takes longer than a change of threads, and other requests go on meanwhile."""
 _USUAL_ROWS = 1_001
 """Rows at the start of a range from which the usual distance of values is taken."""
 _BEFORE_ROWS = 64
@@ -284,7 +282,7 @@ def _gone_of(piece: Piece) -> Gone | None:
 
 async def _fold(piece: Piece, wish: _Wish) -> dict[int, Partials]:
     if isinstance(piece, Columns):
-        if piece.rows * len(wish.variables) < _IN_THREAD_VALUES:
+        if piece.rows * len(wish.variables) < IN_THREAD_VALUES:
             return _fold_rows(piece, wish)
         return await asyncio.to_thread(_fold_rows, piece, wish)
     return {

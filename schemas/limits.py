@@ -97,9 +97,36 @@ POINTS_MAX = 10_000
 PERCENTILES_MAX = 10
 PERCENTILE_VALUES_MAX = 20_000_000
 """Values of one interval: a percentile needs all of them at once, some 500 MB while they are sorted."""
+IN_THREAD_VALUES = 200_000
+"""From so many values on decoding or folding takes longer than a change of threads, and others go on."""
 HOLD_MS_MAX = 31 * DAY_MS
 """The longest hold that can be declared, and so how far a read looks back for the first value."""
 HOLD_MS_DEFAULT_MAX = HOUR_MS  # design 8.28
+
+# Files (wire 8).
+FILE_BODY_BYTES_MAX = 1_024 * MB
+"""One request: what the slowest line that is waited for brings in the time that it is given."""
+FILE_BODY_S_MAX = 3_600.0
+"""How long one body may take, as long as it keeps coming; 300 KB/s bring the largest one in it."""
+FILE_BYTES_MAX = 50 * 1_024 * MB
+"""All parts of one file together: weeks of pictures or a disk's image, far below what a part each allows."""
+FILE_PARTS_MAX = 1_000  # wire 8
+FILE_PART_BYTES_MIN = 5 * MB
+"""Of each part but the last (wire 8): a file's record names every part."""
+FILE_PATH_CHARACTERS_MAX = 1_024
+FILE_NAME_CHARACTERS_MAX = 255
+FILE_TYPE_CHARACTERS_MAX = 128
+FILES_LISTED_MAX = 500  # wire 8: maximum and default
+FILES_OFFSET_MAX = 10_000  # wire 8
+FILES_OF_ASSET_MAX = FILES_OFFSET_MAX + FILES_LISTED_MAX
+"""As many as pages can show; a list reads them all, some 5 MB."""
+FILE_UPLOADS_OF_ASSET_MAX = 100
+"""Uploads in parts that are under way at once: each may hold a thousand parts that no file has yet."""
+FILE_UPLOAD_AGE_MS_MAX = 7 * DAY_MS
+"""Nobody comes back to an upload after a week; older ones make room for new ones."""
+FILE_FILTER_CHARACTERS_MAX = 2_000
+FILE_CONDITIONS_MAX = 10
+"""Each is tried on every file of an asset; clients send two."""
 
 # Time. The parser reads every year that RFC 3339 can write; profiles narrow it.
 TIME_MS_MIN = -62_135_596_800_000
@@ -201,6 +228,8 @@ assert MULTI_PUT_BODY_BYTES_MAX < PATCH_BODY_BYTES_MAX < PUT_BODY_BYTES_MAX < EX
 assert MULTI_PUT_PAIRS_MAX <= MULTI_PUT_RECORDS_MAX
 assert BODY_CELLS_MAX >= 2 * VARIABLES_OF_ASPECT_MAX * MULTI_PUT_RECORDS_MAX  # small bodies always fit
 assert READ_RECORDS_DEFAULT <= READ_RECORDS_MAX
+assert FILE_PART_BYTES_MIN <= FILE_BODY_BYTES_MAX <= FILE_BYTES_MAX
+assert FILE_NAME_CHARACTERS_MAX <= FILE_PATH_CHARACTERS_MAX
 assert OPEN.aggregate_intervals_max == STRICT.aggregate_intervals_max == COUNT_MAX <= AGGREGATES_MAX
 assert STRING_CHARACTERS_MAX < BIG_STRING_CHARACTERS_MAX
 assert BIG_STRING_CHARACTERS_MAX * CHARACTER_BYTES <= RECORD_BYTES_MAX  # the longest string fits a record

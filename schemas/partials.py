@@ -208,7 +208,7 @@ def _merge(part: ClassPartials, starts: Ints) -> ClassPartials:
 
 def first_of(extremes: Numbers, values: Numbers, starts: Ints, count: Ints) -> Ints:
     """Find the first element of each group that equals the group's extreme."""
-    hits = (values == extremes.repeat(count)).nonzero()[0]
+    hits: Ints = (values == extremes.repeat(count)).nonzero()[0]
     return hits[hits.searchsorted(starts)]
 
 

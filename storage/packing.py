@@ -8,7 +8,7 @@ its length. Old codec numbers stay readable for ever.
 from __future__ import annotations
 
 import struct
-import threading
+from collections import deque
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,30 +32,29 @@ ZSTD_LEVEL = 3
 UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 """No array of ours is larger raw; a length above it is corruption, not a reason to allocate."""
 
-
-class _Zstd(threading.local):
-    """One of each a thread: they must not be used by two at once."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-        self.decompressor = zstandard.ZstdDecompressor()
-
-
-_zstd = _Zstd()
+_compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+_decompressors: deque[zstandard.ZstdDecompressor] = deque()
+"""Those that nobody uses: two threads must not use one at once, and a new one takes 30 µs."""
 
 
 def compress(raw: bytes) -> bytes:
     """Compress octets of no known shape."""
-    return _zstd.compressor.compress(raw)
+    return _compressor.compress(raw)
 
 
 def decompress(packed: bytes | memoryview) -> bytes:
     """Give back what `compress` took; Corrupt if it cannot."""
     try:
-        return _zstd.decompressor.decompress(packed, max_output_size=UNPACKED_BYTES_MAX)
+        decompressor = _decompressors.pop()
+    except IndexError:
+        decompressor = zstandard.ZstdDecompressor()
+    try:
+        return decompressor.decompress(packed, max_output_size=UNPACKED_BYTES_MAX)
     except zstandard.ZstdError as broken:
         message = f"{len(packed)} compressed bytes do not unpack: {broken}"
         raise Corrupt(message) from broken
+    finally:
+        _decompressors.append(decompressor)
 
 
 def pack_column(column: Column) -> bytes:

@@ -1,8 +1,7 @@
 """Reading a series: blocks, later deltas and the unapplied tail in the one order (design 4.4, 4.17).
 
-Works over the port alone. The caller fetches the tail from the stream FIRST, then calls in here:
-heads are read before deltas, deltas before blocks. A block that a head names and that is missing
-means: read the head again, never "empty" (design 4.7).
+Works over the port alone. The caller fetches the tail from the stream FIRST, then calls in here. A block
+that a head names and that is missing means: read the head again, never "empty" (design 4.7).
 """
 
 from __future__ import annotations
@@ -19,15 +18,13 @@ from schemas.changes import Attach, Change, Clear, Upsert
 from schemas.columns import Columns, Ints
 from schemas.errors import Corrupt, StoreUnavailable
 from schemas.ids import SeriesId
+from schemas.limits import IN_THREAD_VALUES
 from storage import blocks, merge
 from storage.deltas import RowsPart, decode_delta
 from storage.heads import END_MS, NO_TIME_MS, BlockRef, HeadContent, decode_head, decode_refs
 from storage.merge import Layer
 from storage.port import Delta, SeriesReads, SeriesStore, SliceId, SliceState
 from storage.slices import slice_range
-
-IN_THREAD_VALUES = 200_000
-"""From so many values on decoding takes some ms, and other requests go on meanwhile."""
 
 READ_DEADLINE_S = 30.0
 """A read of a slice that takes longer is refused: purge waits far longer than this (design 4.7)."""
