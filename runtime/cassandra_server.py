@@ -8,11 +8,7 @@ Java 11 or 17 and, for the first start only, Maven must be there; `missing()` sa
 """
 
 import argparse
-import fcntl
-import hashlib
 import json
-import os
-import re
 import shutil
 import signal
 import socket
@@ -23,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from runtime.jars import JAVA_PACKAGE, Jars, java_command, java_version
 from runtime.server_process import ServerFailed, ServerProcess, deploy_path, free_port, port_taken
 
 CommitlogSync = Literal["batch", "group", "periodic"]
@@ -34,7 +31,7 @@ COMMITLOG_SYNC: dict[CommitlogSync, str] = {
 }
 HEAP_MB = 1024
 JAVA_VERSIONS = (11, 17)
-JAVA_PACKAGE = "openjdk-17-jre-headless"
+JARS = Jars("cassandra", "Cassandra")
 START_SECONDS = 180.0  # about 10 s are usual; a cold cache on two busy cores takes its time
 CQL_TIMEOUT_SECONDS = 2.0
 CQL_OPTIONS = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])  # protocol 4, stream 0, OPTIONS, no body
@@ -48,49 +45,7 @@ def missing() -> str | None:
         return f"no Java found: install {JAVA_PACKAGE}"
     if java not in JAVA_VERSIONS:
         return f"Java {java} found, Cassandra 5 needs 11 or 17: install {JAVA_PACKAGE}"
-    if not _jars_complete(jars_dir()) and shutil.which("mvn") is None:
-        return "no Maven found to fetch Cassandra: install maven"
-    return None
-
-
-def java_command() -> str | None:
-    """Find the Java of JAVA_HOME, else of the PATH."""
-    home = os.environ.get("JAVA_HOME")
-    if home and (Path(home) / "bin" / "java").exists():
-        return str(Path(home) / "bin" / "java")
-    return shutil.which("java")
-
-
-def java_version() -> int | None:
-    """Ask Java for its major version; None where there is no Java."""
-    java = java_command()
-    if java is None:
-        return None
-    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(\d+)', answer.stderr)
-    return int(found.group(1)) if found else None
-
-
-def jars_dir() -> Path:
-    """Name the cache folder of the jars; another list of hashes is another folder."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    listed = hashlib.sha256(deploy_path("cassandra/jars.sha256").read_bytes()).hexdigest()
-    return cache / "aspectstore" / f"cassandra-{listed[:12]}"
-
-
-def ensure_jars() -> Path:
-    """Fetch the jars unless they are there, check every hash, and return their folder.
-
-    Several processes may ask at once: one fetches, the others wait for it.
-    """
-    folder = jars_dir()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _jars_complete(folder):
-            _fetch_jars(folder)
-    _check_jars(folder)
-    return folder
+    return JARS.missing()
 
 
 TIMER_SLACK_NS = 500_000
@@ -136,7 +91,7 @@ class CassandraServer(ServerProcess):
         """Write cassandra.yaml and logback.xml into the data directory; return the call of Java."""
         if reason := missing():
             raise ServerFailed(reason)
-        jars = ensure_jars()
+        jars = JARS.ensure()
         self._ports = self._choose_ports()
         conf = self.data_dir / "conf"
         conf.mkdir(exist_ok=True)
@@ -177,7 +132,7 @@ class CassandraServer(ServerProcess):
     def nodetool(self, *arguments: str) -> str:
         """Run nodetool against this node (`flush`, `compact`, `tablestats`) and return what it printed."""
         options = [line for line in _jvm_options() if line.startswith("--add-")]
-        main = ["-cp", f"{jars_dir()}/*", "org.apache.cassandra.tools.NodeTool"]
+        main = ["-cp", f"{JARS.folder}/*", "org.apache.cassandra.tools.NodeTool"]
         target = ["-h", self.host, "-p", str(self._ports["jmx_port"])]
         java = [
             str(java_command()),
@@ -217,49 +172,6 @@ def _java_arguments(conf: Path) -> Path:
     file = conf / "jvm.arguments"
     file.write_text("\n".join(_jvm_options()), encoding="utf-8")
     return file
-
-
-def _listed_jars() -> dict[str, str]:
-    lines = deploy_path("cassandra/jars.sha256").read_text(encoding="utf-8").splitlines()
-    return {name: digest for digest, name in (line.split() for line in lines)}
-
-
-def _jars_complete(folder: Path) -> bool:
-    return folder.is_dir() and _listed_jars().keys() <= {jar.name for jar in folder.iterdir()}
-
-
-def _fetch_jars(folder: Path) -> None:
-    """Let Maven copy the jars into a folder beside, then rename it: a half-fetched folder is never used."""
-    part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    pom = deploy_path("cassandra/pom.xml")
-    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={part}", "-DincludeScope=runtime"]
-    maven = subprocess.run(
-        ["mvn", "--quiet", "--batch-mode", "--file", str(pom), *goal],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if maven.returncode:
-        lines = (maven.stdout + maven.stderr).strip().splitlines()
-        raise ServerFailed(f"Maven could not fetch Cassandra: {lines[0] if lines else 'no output'}")
-    part.rename(folder)
-
-
-def _check_jars(folder: Path) -> None:
-    """Compare every jar with the committed list; refuse one that differs, lacks or was added."""
-    listed = _listed_jars()
-    present = {jar.name for jar in folder.iterdir()}
-    if listed.keys() != present:
-        names = ", ".join(sorted(listed.keys() ^ present))
-        raise ServerFailed(f"{folder} and deploy/cassandra/jars.sha256 differ in {names}; remove the folder")
-    for name, digest in listed.items():
-        with (folder / name).open("rb") as jar:
-            if hashlib.file_digest(jar, "sha256").hexdigest() != digest:
-                raise ServerFailed(
-                    f"{folder / name} is not the jar of deploy/cassandra/jars.sha256; remove the folder"
-                )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
