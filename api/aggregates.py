@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from api.aggregating import Aggregating, Variables
-from api.catalog import ZONES
+from api.asset_writes import ZONES
 from api.errors import JSON
 from api.identity.tokens import Identity
 from api.reading import Gone

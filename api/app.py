@@ -21,16 +21,23 @@ from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
 from api.door import Door
 from api.errors import answer
+from api.files import FileService
 from api.identity.service import IdentityService
 from api.probe import Probe
 from api.queries import check_query
 from api.routes import (
     aggregates,
     aspect_types,
+    asset_parts,
     asset_types,
     assets,
     dead_letters,
+    event_jobs,
+    event_types,
+    events,
+    files,
     health,
+    models,
     queries,
     series,
     tokens,
@@ -40,6 +47,7 @@ from api.routes.options import options_routes
 from api.series import SeriesService
 from api.services import Services
 from api.tenancy import deny_by_default
+from api.uploads import UploadService
 from runtime.ports import Ports
 from schemas.errors import ServiceError, Unavailable
 
@@ -51,10 +59,16 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *aspect_types.ROUTES,
     *asset_types.ROUTES,
     *assets.ROUTES,
+    *asset_parts.ROUTES,
+    *models.ROUTES,
     *series.ROUTES,
     *queries.ROUTES,
     *aggregates.ROUTES,
     *dead_letters.ROUTES,
+    *events.ROUTES,
+    *event_types.ROUTES,
+    *event_jobs.ROUTES,
+    *files.ROUTES,
 )
 
 BODY_BYTES_MAX = 1_048_576
@@ -73,8 +87,16 @@ def join(litestar: Litestar, ports: Ports) -> Door:
     """Put a framework application that serves no other door to work over these ports."""
     index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile, ports.policy.retention_days)
     identity = IdentityService(ports, index.is_active)
+    file_service = FileService(ports, index)
     services = Services(
-        ports, identity, index, Catalogue(ports.catalog, index), SeriesService(ports, index), Probe(ports)
+        ports,
+        identity,
+        index,
+        Catalogue(ports.catalog, index, ports.clock),
+        SeriesService(ports, index),
+        Probe(ports),
+        file_service,
+        UploadService(ports, index, file_service),
     )
     litestar.state.services = services
     return Door(litestar, services)

@@ -25,6 +25,8 @@ from api.negotiation import Coding
 from schemas.errors import Malformed, UnsupportedMedia
 
 JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json", "application/hal+json"})
+ANY_TYPE: Final = frozenset({"*/*"})
+"""For a route that takes a body's bytes as they are."""
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
 
 EXPANDED: Final = "expanded_body"
@@ -73,7 +75,7 @@ def demand_media(
     Gives the coding, for `api.compression.expand`; it is `identity` unless the body may be `compressed`.
     """
     media = content_type.partition(";")[0].strip().lower()
-    if media and media not in wanted:
+    if media and media not in wanted and wanted is not ANY_TYPE:
         raise UnsupportedMedia(f"Content-Type must be one of {', '.join(sorted(wanted))}.")
     coding = coding_of(encoding)
     if coding is not Coding.IDENTITY and not compressed:

@@ -12,9 +12,13 @@ from typing import Final
 
 from api.asgi import Message, Receive
 from schemas.errors import Unavailable
+from schemas.limits import EXCHANGE_BODY_BYTES_MAX
 
 HOLDING: Final = "holding"
 """Where the framework's requests find what they hold, in the state of their scope."""
+
+WHOLE_BYTES_MAX: Final = EXCHANGE_BODY_BYTES_MAX
+"""No route holds more of one body at once: a larger one is refused, or passed on as it comes."""
 
 RETRY_AFTER_S: Final = 2
 """Most bodies are answered within milliseconds; where none is, the stream server is given a moment."""
@@ -55,10 +59,14 @@ class Holding:
         budget.held_bytes = together
         self.held_bytes += more_bytes
 
+    def pass_on(self, passed_bytes: int) -> None:
+        """Hold so many bytes less: they were passed on to somebody who counts them, or needs no more."""
+        self._budget.held_bytes -= passed_bytes
+        self.held_bytes -= passed_bytes
+
     def release(self) -> None:
         """Hold nothing any more; a second time does nothing."""
-        self._budget.held_bytes -= self.held_bytes
-        self.held_bytes = 0
+        self.pass_on(self.held_bytes)
 
     def counted(self, receive: Receive, announced_bytes: int) -> Receive:
         """Wrap `receive` of one request: the announced size is demanded first, and what comes is added."""
@@ -68,7 +76,7 @@ class Holding:
             nonlocal asked
             if not asked:
                 asked = True
-                self.demand(announced_bytes)
+                self.demand(min(announced_bytes, WHOLE_BYTES_MAX))
             message = await receive()
             if message["type"] == "http.request":
                 self.add(len(message.get("body", b"")))

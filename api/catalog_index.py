@@ -16,7 +16,7 @@ import msgspec
 from api.tenant_index import Kept, TenantIndex
 from runtime.ports import Clock
 from schemas.aspects import AspectType
-from schemas.assets import Asset, AssetType
+from schemas.assets import Asset, AssetType, ModelLock
 from schemas.errors import NotFound
 from schemas.ids import CORE, SeriesId, TenantId, is_hex_id
 from schemas.limits import PROFILES, Profile
@@ -30,6 +30,7 @@ R = TypeVar("R")
 ASPECT_TYPE: Final = "aspecttype"
 ASSET_TYPE: Final = "assettype"
 ASSET: Final = "asset"
+MODEL_LOCK: Final = "modellock"
 TENANT: Final = "tenant"
 
 OPEN_LINE_S: Final = 15.0
@@ -37,7 +38,9 @@ OPEN_LINE_S: Final = 15.0
 
 RETENTION: Final = retention_rules.KIND
 
-FOLLOWED: Final = frozenset({TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, "key", "client", "user"})
+FOLLOWED: Final = frozenset(
+    {TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, MODEL_LOCK, "key", "client", "user"}
+)
 """Kinds whose changes matter to a door; refresh tokens change too often to be read by all."""
 
 LOADED_AT_ONCE: Final = 16
@@ -211,7 +214,7 @@ class CatalogIndex:
 
     async def _learn_asset(self, tenant: TenantId, asset_id: str) -> None:
         """Bring one asset in whose line was not read yet, and with it its type, which may be as new."""
-        if not is_hex_id(asset_id):
+        if not is_hex_id(asset_id) or asset_id in self.of(tenant).deleted_assets:
             return
         document = await self._catalog.get(tenant, ASSET, asset_id)
         if document is None:
@@ -278,7 +281,7 @@ class CatalogIndex:
     def _version(self, line: Change) -> int:
         """Give the version that is known here; −1 for none."""
         part = self._parts.get(line.tenant)
-        kept = _FIND[line.kind](part).get(line.id) if part is not None and line.kind in _FIND else None
+        kept = _FIND[line.kind](part, line.id) if part is not None and line.kind in _FIND else None
         return -1 if kept is None else kept.version
 
 
@@ -294,14 +297,18 @@ _PUT: dict[str, Callable[[TenantIndex, Document], None]] = {
         Kept(_decode(document, AssetType), document.version)
     ),
     ASSET: lambda part, document: part.put_asset(Kept(_decode(document, Asset), document.version)),
+    MODEL_LOCK: lambda part, document: part.put_model_lock(
+        Kept(_decode(document, ModelLock), document.version)
+    ),
 }
 _DROP: dict[str, Callable[[TenantIndex, str], None]] = {
     ASPECT_TYPE: TenantIndex.drop_aspect_type,
     ASSET_TYPE: TenantIndex.drop_asset_type,
     ASSET: TenantIndex.drop_asset,
 }
-_FIND: dict[str, Callable[[TenantIndex], dict[str, Kept[Any]]]] = {
-    ASPECT_TYPE: lambda part: part.own_aspect_types,
-    ASSET_TYPE: lambda part: part.own_asset_types,
-    ASSET: lambda part: part.assets,
+_FIND: dict[str, Callable[[TenantIndex, str], Kept[Any] | None]] = {
+    ASPECT_TYPE: lambda part, type_id: part.own_aspect_types.get(type_id),
+    ASSET_TYPE: lambda part, type_id: part.own_asset_types.get(type_id),
+    ASSET: lambda part, asset_id: part.assets.get(asset_id) or part.deleted_assets.get(asset_id),
+    MODEL_LOCK: lambda part, _: part.model_lock,
 }

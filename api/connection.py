@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ CONNECTIONS_MAX: Final = 4_096
 """Open connections of one process at most, as far as it has file descriptors (`api.server`)."""
 
 _BODILESS: Final = frozenset({204, 304})
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+"""Names and addresses as servers have them; links in answers repeat it (S12)."""
 _ALWAYS: Final = {name.decode(): b"%s: %s\r\n" % (name, value) for name, value in ALWAYS}
 _ALL_OF_ALWAYS: Final = b"".join(_ALWAYS.values())
 
@@ -168,6 +171,9 @@ class Connection(HttpToolsProtocol):
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > HEAD_BYTES_MAX:
             self._refuse_head()
             raise _Ended
+        if not self._is_host_clear():
+            self.refuse(HTTPException(status_code=400, detail="A request names one host, as `host:port`."))
+            raise _Ended
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self.send_400_response("")
@@ -181,6 +187,13 @@ class Connection(HttpToolsProtocol):
         else:
             self._line_up(exchange)
         self.headers = []  # Where trailers go: they are no headers (RFC 9110, 6.5.1).
+
+    def _is_host_clear(self) -> bool:
+        """Tell whether the head names one host (RFC 9112, 3.2); HTTP/1.0 may name none."""
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not hosts:
+            return bool(self.parser.get_http_version() == "1.0")
+        return len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None
 
     def _line_up(self, exchange: Exchange) -> None:
         before, self.cycle = self.cycle, exchange

@@ -19,12 +19,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ControllerRouterHandler
 
-from api.errors import HAL_PREFIX, JSON, VND_ERROR
+from api.errors import EVENTS_PREFIX, HAL_PREFIX, JSON, VND_ERROR
 
 VERSION = "0.1.0"
 
 _TITLE = "Aspectstore"
 _REFERENCE = {"$ref": "#/components/schemas/ErrorBody"}
+_EVENT_ERRORS = {"type": "array", "items": {"$ref": "#/components/schemas/EventError"}}
 _TEMPLATE = "#/components/schemas/{name}"
 
 _RECORD = {
@@ -133,6 +134,9 @@ def _complete(
     if opt.get("scope"):
         operation["description"] += f"\n\nNeeds the scope `{opt['scope']}`."
     operation["parameters"] = [*operation.get("parameters", []), *_preconditions(handler)]
+    if opt.get("octets"):
+        octets = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"content": {"application/octet-stream": octets}}
     for mark, schema in _RAW_BODIES.items():
         if opt.get(mark):
             operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
@@ -165,7 +169,7 @@ def _security(opt: Mapping[str, Any]) -> list[dict[str, list[str]]]:
 
 def _preconditions(handler: HTTPRouteHandler) -> list[dict[str, Any]]:
     """Describe the headers that HAL routes read (wire 0.5)."""
-    if not any(path.startswith(HAL_PREFIX) for path in handler.paths):
+    if not any(path.startswith((HAL_PREFIX, EVENTS_PREFIX)) for path in handler.paths):
         return []
     match = _header("If-Match", "The etag of the version that is changed.")
     none_match = _header("If-None-Match", "`*`: only create. On reads: the etag that the client has.")
@@ -186,8 +190,9 @@ def _header(name: str, words: str) -> dict[str, Any]:
 
 def _responses(found: Mapping[str, Any], path: str) -> dict[str, Any]:
     """Complete the answers: refusals in the one shape, 503 everywhere, no bodies where there are none."""
-    media = VND_ERROR if path.startswith(HAL_PREFIX) else JSON
-    responses = {"503": {"description": _UNAVAILABLE, "content": {media: {"schema": _REFERENCE}}}, **found}
+    media = VND_ERROR if path.startswith((HAL_PREFIX, EVENTS_PREFIX)) else JSON
+    refused = {media: {"schema": _EVENT_ERRORS if path.startswith(EVENTS_PREFIX) else _REFERENCE}}
+    responses = {"503": {"description": _UNAVAILABLE, "content": refused}, **found}
     for status, response in responses.items():
         if response.get("headers"):
             response["headers"] = _plain_headers(response["headers"])
@@ -195,7 +200,7 @@ def _responses(found: Mapping[str, Any], path: str) -> dict[str, Any]:
             response.pop("content", None)
         elif status == "400" and response.get("description") == "Bad request syntax or unsupported method":
             response["description"] = "Refused: malformed or invalid"
-            response["content"] = {media: {"schema": _REFERENCE}}
+            response["content"] = refused
     return dict(sorted(responses.items()))
 
 

@@ -91,7 +91,7 @@ class Door:
         holding = scope["state"][HOLDING] = Holding(self.budget)
         if scope["method"] not in BODILESS:
             announced_bytes = announced(judged(scope["headers"]))
-            receive = self.watch.watched(holding.counted(receive, announced_bytes))
+            receive = self.watch.watched(holding.counted(receive, announced_bytes), scope["state"])
         try:
             await self._inner(scope, receive, answer.pass_on)
         except Exception as error:

@@ -19,6 +19,7 @@ from schemas import codes, errors
 from schemas.errors import Problem, Quota
 
 HAL_PREFIX = "/api/assetmanagement/"
+EVENTS_PREFIX = "/api/eventmanagement/"
 JSON = "application/json"
 HAL = "application/hal+json"
 VND_ERROR = "application/vnd.error+json"
@@ -99,6 +100,14 @@ class ErrorBody(msgspec.Struct):
     errors: list[WireError]
 
 
+class EventError(msgspec.Struct):
+    """One reason, as event management has it: its body is an array of them (wire 0.7)."""
+
+    logref: str
+    message: str
+    """Begins with the JSON pointer to the place, where there is one."""
+
+
 class Answer(NamedTuple):
     """An error, ready to be sent by whatever speaks HTTP."""
 
@@ -113,8 +122,11 @@ def answer(error: Exception, logref: str, path: str = "") -> Answer:
         status, reasons, headers = _of_framework(error)
     else:
         status, reasons, headers = _of_tree(error)
-    headers["content-type"] = VND_ERROR if path.startswith(HAL_PREFIX) else JSON
-    listed = [reason.wire(logref) for reason in reasons[:PROBLEMS_LISTED_MAX]]
+    headers["content-type"] = VND_ERROR if path.startswith((HAL_PREFIX, EVENTS_PREFIX)) else JSON
+    reasons = reasons[:PROBLEMS_LISTED_MAX]
+    if path.startswith(EVENTS_PREFIX):
+        return Answer(status, headers, msgspec.json.encode([reason.of_event(logref) for reason in reasons]))
+    listed = [reason.wire(logref) for reason in reasons]
     return Answer(status, headers, msgspec.json.encode(ErrorBody(listed)))
 
 
@@ -145,6 +157,9 @@ class _Reason(NamedTuple):
     def wire(self, logref: str) -> WireError:
         pointer = msgspec.UNSET if self.pointer is None else self.pointer
         return WireError(self.code, logref, self.message, list(self.parameters), pointer)
+
+    def of_event(self, logref: str) -> EventError:
+        return EventError(logref, f"{self.pointer}: {self.message}" if self.pointer else self.message)
 
 
 def _of_tree(error: Exception) -> tuple[int, list[_Reason], dict[str, str]]:

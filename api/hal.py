@@ -76,15 +76,18 @@ class Preconditions(NamedTuple):
 
 def preconditions(request: Request[Any, Any, Any]) -> Preconditions:
     """Read If-Match (bare or quoted) and If-None-Match; a tag that was never given fails as a stale one."""
-    match = request.headers.get("if-match")
-    if match is None:
-        version = None
-    else:
-        found = _ETAG.fullmatch(match.strip())
-        if found is None:
-            raise PreconditionFailed("If-Match does not name a version; send the etag that you have read.")
-        version = int(found[1])
+    version = version_in(request.headers.get("if-match"))
     return Preconditions(version, request.headers.get("if-none-match", "").strip() == "*")
+
+
+def version_in(match: str | None) -> int | None:
+    """Read the value of If-Match; None where there is none, PreconditionFailed where it is no version."""
+    if match is None:
+        return None
+    found = _ETAG.fullmatch(match.strip())
+    if found is None:
+        raise PreconditionFailed("If-Match does not name a version; send the etag that you have read.")
+    return int(found[1])
 
 
 def origin_of(request: Request[Any, Any, Any], public_url: str) -> str:

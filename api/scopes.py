@@ -12,6 +12,12 @@ EXCHANGE: Final = "exc.w"
 """Device exchange: what an agent or a board may do."""
 ASSETS_READ: Final = "asm.r"
 ASSETS_WRITE: Final = "asm.w"
+FILES_READ: Final = "iot.fil.r"
+FILES_WRITE: Final = "iot.fil.w"
+FILES_DELETE: Final = "iot.fil.d"
+EVENTS_READ: Final = "em.r"
+EVENTS_WRITE: Final = "em.w"
+EVENTS_DELETE: Final = "em.d"
 OPERATIONS_READ: Final = "aspectstore.ops.r"
 """Metrics and the parts of the health answer."""
 OPERATIONS_WRITE: Final = "aspectstore.ops.w"
@@ -19,6 +25,7 @@ OPERATIONS_WRITE: Final = "aspectstore.ops.w"
 
 ALL_SCOPES: Final = (
     SERIES_READ, SERIES_WRITE, SERIES_DELETE, AGGREGATES_READ, EXCHANGE, ASSETS_READ, ASSETS_WRITE,
+    FILES_READ, FILES_WRITE, FILES_DELETE, EVENTS_READ, EVENTS_WRITE, EVENTS_DELETE,
     OPERATIONS_READ, OPERATIONS_WRITE,
 )  # fmt: skip
 """In the order in which a token lists them."""

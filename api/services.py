@@ -9,9 +9,11 @@ from litestar.di import NamedDependency
 
 from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
+from api.files import FileService
 from api.identity.service import IdentityService
 from api.probe import Probe
 from api.series import SeriesService
+from api.uploads import UploadService
 from runtime.ports import Ports
 
 
@@ -25,6 +27,8 @@ class Services:
     catalogue: Catalogue
     series: SeriesService
     probe: Probe
+    files: FileService
+    uploads: UploadService
 
     async def load(self) -> None:
         """Read the catalogue into the index and the keys into the ring."""

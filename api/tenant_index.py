@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
+from api.filters import Table
+from api.name_order import NameOrder
 from schemas.aspects import DYNAMIC, AspectType
-from schemas.assets import Asset, AssetType, TypeAspect
+from schemas.assets import Asset, AssetType, ModelLock, TypeAspect
 from schemas.builtin import CORE_ASPECT_TYPES, CORE_ASSET_TYPES, CORE_PREFIX
 from schemas.errors import NotFound
 from schemas.ids import AssetId, SeriesId, TenantId
 
-T = TypeVar("T", AspectType, AssetType, Asset)
+T = TypeVar("T", AspectType, AssetType, Asset, ModelLock)
+
+ASSET_DEPTH_MAX = 100
+"""Steps from an asset to the root; walked for every answer, and never further."""
 
 
 class Kept(NamedTuple, Generic[T]):
@@ -45,7 +50,14 @@ class TenantIndex:
         self.own_aspect_types: dict[str, Kept[AspectType]] = {}
         self.own_asset_types: dict[str, Kept[AssetType]] = {}
         self.assets: dict[str, Kept[Asset]] = {}
+        """Those that are not deleted: nothing else of this index knows a deleted one."""
+        self.deleted_assets: dict[str, Kept[Asset]] = {}
         self.children: dict[str, set[str]] = {}
+        self.model_lock: Kept[ModelLock] = Kept(ModelLock(), -1)
+        self.asset_tables: dict[bool, Table[Kept[Asset]]] = {}
+        """What lists look in, without and with deleted assets: made as they are asked for, dropped when
+        something changes."""
+        self._names = NameOrder()
         self.series: dict[str, dict[str, tuple[SeriesId, AspectType]]] = {}
         """asset id → aspect name → series: filled as it is asked for, dropped when something changes."""
 
@@ -60,13 +72,23 @@ class TenantIndex:
         """Take in a new or changed asset type."""
         self.own_asset_types[kept.value.id] = kept
         self.series.clear()
+        self.asset_tables.clear()
 
     def put_asset(self, kept: Kept[Asset]) -> None:
-        """Take in a new or changed asset."""
-        self.drop_asset(kept.value.id)
-        self.assets[kept.value.id] = kept
-        if kept.value.parent_id is not None:
-            self.children.setdefault(kept.value.parent_id, set()).add(kept.value.id)
+        """Take in a new, changed or deleted asset."""
+        asset = kept.value
+        self.drop_asset(asset.id)
+        if asset.deleted_ms is not None:
+            self.deleted_assets[asset.id] = kept
+            return
+        self.assets[asset.id] = kept
+        self._names.add((asset.name, asset.id))
+        if asset.parent_id is not None:
+            self.children.setdefault(asset.parent_id, set()).add(asset.id)
+
+    def put_model_lock(self, kept: Kept[ModelLock]) -> None:
+        """Take in whether the model may be changed."""
+        self.model_lock = kept
 
     def drop_aspect_type(self, type_id: str) -> None:
         """Forget an aspect type."""
@@ -77,12 +99,18 @@ class TenantIndex:
         """Forget an asset type."""
         self.own_asset_types.pop(type_id, None)
         self.series.clear()
+        self.asset_tables.clear()
 
     def drop_asset(self, asset_id: str) -> None:
         """Forget an asset; its children stay."""
         kept = self.assets.pop(asset_id, None)
+        self.deleted_assets.pop(asset_id, None)
         self.series.pop(asset_id, None)
-        if kept is not None and kept.value.parent_id in self.children:
+        self.asset_tables.clear()
+        if kept is None:
+            return
+        self._names.discard((kept.value.name, asset_id))
+        if kept.value.parent_id in self.children:
             self.children[kept.value.parent_id].discard(asset_id)
 
     # What is asked.
@@ -120,11 +148,15 @@ class TenantIndex:
         return kept
 
     def asset(self, asset_id: str) -> Kept[Asset]:
-        """Give an asset; NotFound for an unknown and a foreign one alike (MS-31)."""
+        """Give an asset; NotFound for an unknown, a deleted and a foreign one alike (MS-31)."""
         kept = self.assets.get(asset_id)
         if kept is None:
             raise NotFound("There is no such asset.")
         return kept
+
+    def assets_by_name(self) -> list[Kept[Asset]]:
+        """List the assets by name, then id."""
+        return [self.assets[asset_id] for _, asset_id in self._names.ordered()]
 
     def chain(self, type_id: str) -> Iterator[AssetType]:
         """Walk from a type to the root of its family; ends at a type that is gone."""
@@ -142,15 +174,32 @@ class TenantIndex:
                 if kept is not None:
                     yield HeldAspect(aspect, holder, kept.value)
 
+    def upwards(self, asset: Asset) -> Iterator[Asset]:
+        """Walk from an asset to the root; ends at a parent that is gone.
+
+        And after `ASSET_DEPTH_MAX` steps: two moves that crossed each other could make a ring.
+        """
+        yield asset
+        for _ in range(ASSET_DEPTH_MAX):
+            kept = self.assets.get(asset.parent_id or "")
+            if kept is None:
+                return
+            asset = kept.value
+            yield asset
+
     def ancestors(self, asset: Asset) -> list[Asset]:
         """List the assets above one, root first."""
-        above: list[Asset] = []
-        parent_id = asset.parent_id
-        while parent_id is not None and (kept := self.assets.get(parent_id)) is not None:
-            above.append(kept.value)
-            parent_id = kept.value.parent_id
+        _, *above = self.upwards(asset)
         above.reverse()
         return above
+
+    def height(self, asset_id: str) -> int:
+        """Give the steps from an asset down to the deepest one below it."""
+        level, known, steps = {asset_id}, {asset_id}, 0
+        while level := {child for above in level for child in self.children.get(above, ())} - known:
+            known |= level
+            steps += 1
+        return steps
 
     def descendants(self, type_id: str) -> Iterator[AssetType]:
         """Walk the own types that descend from a type."""

@@ -7,8 +7,8 @@ costs in all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
 
 from litestar.exceptions import HTTPException
 
@@ -22,14 +22,19 @@ LOOK_S: Final = 0.25
 """Between two looks at the bodies that are on their way: far below every deadline."""
 
 
+ARRIVAL: Final = "arrival"
+"""Where the framework's requests find their body's arrival, in the state of their scope."""
+
+
 class Arrival:
     """One body on its way in."""
 
-    __slots__ = ("complete", "give_up", "received_bytes", "started_s")
+    __slots__ = ("complete", "deadline_s", "give_up", "received_bytes", "started_s")
 
-    def __init__(self, started_s: float, give_up: Callable[[], None]) -> None:
-        """Begin to wait; `give_up` is called once if it takes too long."""
+    def __init__(self, started_s: float, deadline_s: float, give_up: Callable[[], None]) -> None:
+        """Begin to wait, so many seconds at most; `give_up` is called once if it takes too long."""
         self.started_s = started_s
+        self.deadline_s = deadline_s
         self.give_up = give_up
         self.received_bytes = 0
         self.complete = False
@@ -46,7 +51,7 @@ class BodyWatch:
 
     def begin(self, give_up: Callable[[], None]) -> Arrival:
         """Watch one body until `end`."""
-        arrival = Arrival(self._clock.monotonic_s(), give_up)
+        arrival = self._arrival(give_up)
         self._waiting.add(arrival)
         return arrival
 
@@ -54,10 +59,13 @@ class BodyWatch:
         """Stop watching; unknown ones are ignored."""
         self._waiting.discard(arrival)
 
-    def watched(self, receive: Receive) -> Receive:
-        """Wrap `receive` of one request: it raises 408 once the body is late."""
+    def watched(self, receive: Receive, state: MutableMapping[str, Any]) -> Receive:
+        """Wrap `receive` of one request: it raises 408 once the body is late.
+
+        The arrival goes into the request's state, for a route that passes bodies on and gives them longer.
+        """
         waiting = _Waiting()
-        arrival = Arrival(self._clock.monotonic_s(), waiting.give_up)
+        arrival = state[ARRIVAL] = self._arrival(waiting.give_up)
 
         async def receive_in_time() -> Message:
             if arrival.complete:  # From here on it only waits for the client to go.
@@ -95,10 +103,13 @@ class BodyWatch:
             self._waiting.discard(arrival)
             arrival.give_up()
 
+    def _arrival(self, give_up: Callable[[], None]) -> Arrival:
+        return Arrival(self._clock.monotonic_s(), self._policy.body_deadline_s, give_up)
+
     def _is_late(self, arrival: Arrival, now_s: float) -> bool:
         taken_s = now_s - arrival.started_s
         earned_s = arrival.received_bytes / self._policy.body_rate_bytes_min + GRACE_S
-        return taken_s >= min(self._policy.body_deadline_s, earned_s)
+        return taken_s >= min(arrival.deadline_s, earned_s)
 
 
 class _Waiting:

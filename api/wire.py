@@ -20,17 +20,18 @@ _WORDS = {
     412: "A precondition does not hold",
     413: "Over the size limit",
     415: "A media type that is not read",
+    416: "No byte of the file is in the range",
     422: "An idempotency key was reused",
     429: "Too many requests; see Retry-After",
     503: "Repeat after Retry-After",
 }
 
 
-def refusals(*statuses: int, hal: bool = False) -> dict[int, ResponseSpec]:
+def refusals(*statuses: int, hal: bool = False, shape: Any = ErrorBody) -> dict[int, ResponseSpec]:
     """Describe the statuses with which a route refuses; `hal` for asset management's media type."""
     media = VND_ERROR if hal else JSON
     return {
-        status: ResponseSpec(ErrorBody, generate_examples=False, description=_WORDS[status], media_type=media)
+        status: ResponseSpec(shape, generate_examples=False, description=_WORDS[status], media_type=media)
         for status in statuses
     }
 

@@ -9,9 +9,17 @@ from msgspec import UNSET, UnsetType
 
 from api.hal import Link, Page
 from api.tenant_index import HeldAspect, Kept, TenantIndex, canonical
-from api.wire_types import BASE, FileAssignmentWire, Sharing, files_out
+from api.wire_types import (
+    BASE,
+    FileAssignmentIn,
+    FileAssignmentOut,
+    SelfLink,
+    Sharing,
+    files_from,
+    files_out,
+)
 from schemas.aspects import STATIC, Variable, VariableType
-from schemas.assets import Asset, Location, StaticAspect, StaticValue
+from schemas.assets import Asset, Location, Lock, StaticAspect, StaticValue
 from schemas.ids import AssetId
 from schemas.times import format_time
 
@@ -51,6 +59,8 @@ class AssetChange(msgspec.Struct, rename="camel"):
     location: LocationWire | None = None
     variables: list[ValueIn] | None = None
     aspects: list[AspectIn] | None = None
+    file_assignments: list[FileAssignmentIn] | None = None
+    """Left out: they stay as they are."""
 
 
 class AssetIn(AssetChange, rename="camel", kw_only=True):
@@ -80,6 +90,16 @@ class AssetLinks(msgspec.Struct):
     parent: Link | UnsetType = UNSET
 
 
+class LockOut(msgspec.Struct, rename="camel"):
+    """Why an asset cannot be deleted."""
+
+    id: str
+    service: str
+    reason: str
+    reason_code: str
+    links: SelfLink = msgspec.field(name="_links")
+
+
 class AssetOut(msgspec.Struct, rename="camel", kw_only=True):
     """An asset; the members from `location` to `fileAssignments` are left out with `basicFieldsOnly`."""
 
@@ -89,7 +109,7 @@ class AssetOut(msgspec.Struct, rename="camel", kw_only=True):
     location: LocationWire | UnsetType | None = UNSET
     variables: list[ValueIn] | UnsetType = UNSET
     aspects: list[AspectIn] | UnsetType = UNSET
-    file_assignments: list[FileAssignmentWire] | UnsetType = UNSET
+    file_assignments: list[FileAssignmentOut] | UnsetType = UNSET
     type_id: str
     parent_id: str
     timezone: str
@@ -98,7 +118,7 @@ class AssetOut(msgspec.Struct, rename="camel", kw_only=True):
     sub_tenant: str | None
     t2_tenant: str | None
     asset_id: str
-    locks: list[dict[str, str]]
+    locks: list[LockOut]
     deleted: str | None
     sharing: Sharing
     etag: int
@@ -206,30 +226,41 @@ def change_from(wire: AssetChange, old: Asset) -> Asset:
         name=wire.name,
         external_id=wire.external_id,
         description=wire.description,
-        location=None
-        if wire.location is None
-        else msgspec.convert(msgspec.structs.asdict(wire.location), Location),
+        location=None if wire.location is None else location_from(wire.location),
         variables=_values(wire.variables or ()),
         aspects=tuple(
             StaticAspect(name=aspect.name, variables=_values(aspect.variables))
             for aspect in wire.aspects or ()
         ),
+        file_assignments=files_from(wire.file_assignments, old.file_assignments),
     )
+
+
+def location_from(wire: LocationWire) -> Location:
+    """Read a location; nothing is checked yet."""
+    return Location(**msgspec.structs.asdict(wire))
+
+
+def location_out(location: Location) -> LocationWire:
+    """Write a location."""
+    return LocationWire(**msgspec.structs.asdict(location))
 
 
 def asset_out(
     kept: Kept[Asset], index: TenantIndex, origin: str, *, single: bool = True, basic: bool = False
 ) -> AssetOut:
     """Write an asset; `single` with its way from the root, `basic` without its values."""
-    asset = kept.value
+    asset, base = kept.value, f"{origin}{BASE}"
+    owner = location_owner(asset, index)
+    location = None if owner is None or owner.location is None else location_out(owner.location)
     return AssetOut(
         name=asset.name,
         external_id=asset.external_id,
         description=asset.description,
-        location=UNSET if basic else _location(asset, index),
+        location=UNSET if basic else location,
         variables=UNSET if basic else effective_values(asset, index),
         aspects=UNSET if basic else effective_aspects(asset, index),
-        file_assignments=UNSET if basic else files_out(asset.file_assignments),
+        file_assignments=UNSET if basic else files_out(asset.file_assignments, base),
         type_id=asset.type_id,
         parent_id=asset.parent_id or "",
         timezone=asset.timezone,
@@ -238,14 +269,14 @@ def asset_out(
         sub_tenant=asset.sub_tenant,
         t2_tenant=None,
         asset_id=asset.id,
-        locks=[],
+        locks=[_lock_out(lock, f"{base}/assets/{asset.id}") for lock in asset.locks],
         deleted=None if asset.deleted_ms is None else format_time(asset.deleted_ms),
         sharing=Sharing(),
         etag=kept.version,
         hierarchy_path=[Ancestor(above.id, above.name) for above in index.ancestors(asset)]
         if single
         else UNSET,
-        links=_links(asset, index, f"{origin}{BASE}"),
+        links=_links(asset, owner or asset, base),
     )
 
 
@@ -296,20 +327,19 @@ def _values(wire: Sequence[ValueIn]) -> tuple[StaticValue, ...]:
     return tuple(StaticValue(name=sent.name, value=sent.value) for sent in wire)
 
 
-def _location(asset: Asset, index: TenantIndex) -> LocationWire | None:
-    location = (_location_owner(asset, index) or asset).location
-    return None if location is None else msgspec.convert(msgspec.structs.asdict(location), LocationWire)
+def location_owner(asset: Asset, index: TenantIndex) -> Asset | None:
+    """Find the nearest asset upwards, this one included, that has a location."""
+    return next((above for above in index.upwards(asset) if above.location is not None), None)
 
 
-def _location_owner(asset: Asset, index: TenantIndex) -> Asset | None:
-    """Find the nearest asset upwards that has a location."""
-    line = (asset, *reversed(index.ancestors(asset)))
-    return next((above for above in line if above.location is not None), None)
+def _lock_out(lock: Lock, own: str) -> LockOut:
+    return LockOut(
+        lock.id, lock.service, lock.reason, lock.reason_code, SelfLink(Link(f"{own}/locks/{lock.id}"))
+    )
 
 
-def _links(asset: Asset, index: TenantIndex, base: str) -> AssetLinks:
+def _links(asset: Asset, owner: Asset, base: str) -> AssetLinks:
     own = f"{base}/assets/{asset.id}"
-    owner = _location_owner(asset, index) or asset
     return AssetLinks(
         self=Link(own),
         aspects=Link(f"{own}/aspects"),

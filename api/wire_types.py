@@ -101,11 +101,27 @@ class TypeAspectIn(msgspec.Struct, rename="camel"):
     aspect_id: str | UnsetType | None = UNSET
 
 
-class FileAssignmentWire(msgspec.Struct, rename="camel"):
+class FileAssignmentIn(msgspec.Struct, rename="camel"):
+    """A file under a key, as it is sent."""
+
+    key: str
+    file_id: str
+
+
+class FileLinks(msgspec.Struct):
+    """Where a file is, and the type from which it is inherited."""
+
+    download: Link
+    metadata: Link
+    origin: Link | UnsetType = UNSET
+
+
+class FileAssignmentOut(msgspec.Struct, rename="camel"):
     """A file under a key."""
 
     key: str
     file_id: str
+    links: FileLinks = msgspec.field(name="_links")
 
 
 class AssetTypeIn(msgspec.Struct, rename="camel"):
@@ -118,6 +134,8 @@ class AssetTypeIn(msgspec.Struct, rename="camel"):
     scope: str = "private"
     aspects: list[TypeAspectIn] = msgspec.field(default_factory=list)
     variables: list[VariableIn] = msgspec.field(default_factory=list)
+    file_assignments: list[FileAssignmentIn] | None = None
+    """Left out: they stay as they are."""
 
 
 class TypeAspectOut(msgspec.Struct, rename="camel"):
@@ -140,7 +158,7 @@ class AssetTypeOut(msgspec.Struct, rename="camel"):
     scope: str
     aspects: list[TypeAspectOut]
     variables: list[VariableOut]
-    file_assignments: list[FileAssignmentWire]
+    file_assignments: list[FileAssignmentOut]
     id: str
     tenant_id: str
     etag: int
@@ -189,8 +207,11 @@ def aspect_type_from(wire: AspectTypeIn, type_id: str, tenant: str) -> AspectTyp
     )
 
 
-def asset_type_from(wire: AssetTypeIn, type_id: str, tenant: str, aspects: Sequence[TypeAspect]) -> AssetType:
+def asset_type_from(
+    wire: AssetTypeIn, type_id: str, tenant: str, aspects: Sequence[TypeAspect], old: AssetType | None
+) -> AssetType:
     """Read an asset type whose aspects have got their ids; nothing else is checked yet."""
+    files = old.file_assignments if old else ()
     return AssetType(
         id=type_id,
         tenant=tenant,
@@ -201,6 +222,7 @@ def asset_type_from(wire: AssetTypeIn, type_id: str, tenant: str, aspects: Seque
         instantiable=wire.instantiable,
         aspects=tuple(aspects),
         variables=_variables(wire.variables),
+        file_assignments=files_from(wire.file_assignments, files),
     )
 
 
@@ -263,7 +285,7 @@ def asset_type_out(kept: Kept[AssetType], index: TenantIndex, origin: str, *, ex
             for holder in holders
             for variable in holder.variables
         ],
-        file_assignments=files_out(found.file_assignments),
+        file_assignments=_files_out(holders, found.id, f"{origin}{BASE}"),
         id=found.id,
         tenant_id=found.tenant,
         etag=kept.version,
@@ -275,9 +297,41 @@ def asset_type_out(kept: Kept[AssetType], index: TenantIndex, origin: str, *, ex
     )
 
 
-def files_out(assignments: Sequence[FileAssignment]) -> list[FileAssignmentWire]:
-    """Write file assignments."""
-    return [FileAssignmentWire(assignment.key, assignment.file_id) for assignment in assignments]
+def files_from(
+    wire: Sequence[FileAssignmentIn] | None, kept: tuple[FileAssignment, ...]
+) -> tuple[FileAssignment, ...]:
+    """Read file assignments; nothing is checked yet. None: those that there are."""
+    if wire is None:
+        return kept
+    return tuple(FileAssignment(key=sent.key, file_id=sent.file_id) for sent in wire)
+
+
+def files_out(
+    assignments: Sequence[FileAssignment], base: str, origin: Link | UnsetType = UNSET
+) -> list[FileAssignmentOut]:
+    """Write file assignments, of this thing or inherited from where `origin` leads."""
+    return [
+        FileAssignmentOut(
+            assignment.key,
+            assignment.file_id,
+            FileLinks(
+                Link(f"{base}/files/{assignment.file_id}/file"),
+                Link(f"{base}/files/{assignment.file_id}"),
+                origin,
+            ),
+        )
+        for assignment in assignments
+    ]
+
+
+def _files_out(holders: Sequence[AssetType], type_id: str, base: str) -> list[FileAssignmentOut]:
+    """Write the files of a type and of those above it; a key that stands below hides one above."""
+    found: dict[str, FileAssignmentOut] = {}
+    for holder in holders:
+        origin = UNSET if holder.id == type_id else Link(f"{base}/assettypes/{holder.id}")
+        for file in files_out(holder.file_assignments, base, origin):
+            found.setdefault(file.key, file)
+    return list(found.values())
 
 
 def _variables(wire: Sequence[VariableIn]) -> tuple[Variable, ...]:

@@ -1,4 +1,4 @@
-"""The reference pages of settings and commands, and the example of variables, from the code itself.
+"""The reference pages of settings, commands and scopes, and the example of variables, from the code itself.
 
 `python -m cli.reference` writes them; a test compares what is committed with what would be written.
 """
@@ -12,6 +12,9 @@ from pathlib import Path
 
 import click
 
+from api.roles import ROLES
+from api.routing import Need, needs
+from api.scopes import ALL_SCOPES
 from cli.main import main
 from runtime import settings
 
@@ -77,6 +80,40 @@ def commands_page() -> str:
     return "\n".join([*lines, ""])
 
 
+def scopes_page() -> str:
+    """Write the page of routes, scopes and roles."""
+    lines = [
+        "# Routes, scopes and roles",
+        "",
+        "A token carries scopes; each route asks for one of them, for any token, or is open.",
+        "Without a token that holds a route answers 401, without its scope 403.",
+        "The tenant comes from the token only: another tenant's id is answered as an unknown one is.",
+        "Tokens of a suspended tenant do not hold: 401 on every route, and it cannot log in.",
+        "`OPTIONS` of each path takes any token and tells the methods.",
+        "",
+        "| method | path | scope |",
+        "|---|---|---|",
+        *(f"| {need.method} | `{need.path}` | {_scope_of(need)} |" for need in needs()),
+        "",
+        "## Roles",
+        "",
+        "A role is a name for scopes, chosen when a credential is made.",
+        "",
+        f"| scope | {' | '.join(ROLES)} |",
+        f"|---|{'---|' * len(ROLES)}",
+    ]
+    for scope in ALL_SCOPES:
+        marks = ("yes" if scope in scopes else "" for scopes in ROLES.values())
+        lines.append(f"| `{scope}` | {' | '.join(marks)} |")
+    return "\n".join([*lines, ""])
+
+
+def _scope_of(need: Need) -> str:
+    if need.scope is None:
+        return "open"
+    return f"`{need.scope}`" if need.scope else "any token"
+
+
 COMMENT_WIDTH = 100
 
 
@@ -96,6 +133,7 @@ def environment_example() -> str:
 PAGES = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/cli.md": commands_page,
+    "docs/reference/scopes.md": scopes_page,
     "deploy/env.example": environment_example,
 }
 

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from runtime.metrics import DoorFigures
 from schemas.limits import MB
+from storage.event_port import EventStore
+from storage.files import FileStore
 from storage.port import CatalogStore, SeriesStore
 from streams.port import JobQueue, RecordStream
 
@@ -70,5 +72,9 @@ class Ports:
     policy: DoorPolicy = field(default_factory=DoorPolicy)
     jobs: JobQueue | None = None
     """None where nothing is there that would ask for a job."""
+    files: FileStore | None = None
+    """None where nothing is there that would keep a file."""
+    events: EventStore | None = None
+    """None where nothing is there that would keep an event."""
     figures: DoorFigures = field(default_factory=DoorFigures)
     """What this process counts as a door."""

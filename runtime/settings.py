@@ -8,6 +8,7 @@ Only values live here: `runtime.wiring` turns them into adapters.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ from schemas.retention import DAYS_MAX
 
 PREFIX = "ASPECTSTORE_"
 
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+
 CLIENT_NAMES = ("URL", "CLIENT", "SECRET", "SECRET_FILE")
 """Variables of the same prefix that belong to the commands that talk to a server (`cli.target`)."""
 
@@ -32,6 +35,14 @@ CONFIG_DEFAULT = "aspectstore.toml"
 
 class SettingsError(Exception):
     """A setting is unknown, malformed or does not fit another; the message says what to do."""
+
+
+class Bucket(Struct, frozen=True):
+    """Where files' bytes lie in a store that speaks S3."""
+
+    name: str
+    prefix: str
+    """Empty, or ends with a slash."""
 
 
 class CassandraAddress(Struct, frozen=True):
@@ -78,6 +89,18 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "`redis://[:PASSWORD@]HOST:PORT[/DB]` or `unix:///PATH`."
         ),
     ] = "embedded"
+    files: Annotated[
+        str,
+        _field("", "`disk` (in the data folder), or `s3://BUCKET[/PREFIX]`: where the bytes of files lie."),
+    ] = "disk"
+    files_endpoint: Annotated[
+        str, _field("", "URL of a service that speaks S3; empty: Amazon's own, in the region.")
+    ] = ""
+    files_region: Annotated[str, _field("", "Region of the bucket.")] = "us-east-1"
+    files_key_id: Annotated[
+        str, _field("", "Id of the access key; empty: what the machine or `AWS_` variables say.")
+    ] = ""
+    files_secret: Annotated[str, _secret("Secret of the access key.")] = ""
     durability: Annotated[
         Literal["always", "everysec"],
         _field("", "`always`: acknowledged is on disk. `everysec`: a crash may lose the last second or two."),
@@ -153,6 +176,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             parse_store(self.store)
         elif self.writers != 1:
             raise ValueError("store `sqlite` has one writer: set `writers` to 1 or use Cassandra")
+        if self.files != "disk":
+            parse_bucket(self.files)
+        if bool(self.files_key_id) != bool(self.files_secret):
+            raise ValueError("`files_key_id` and `files_secret` go together")
         if self.stream != "embedded" and urlsplit(self.stream).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError(
                 "`stream` is `embedded`, `redis://HOST:PORT`, `rediss://HOST:PORT` or `unix:///PATH`"
@@ -191,6 +218,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """Give the cluster's address; None where the store is SQLite."""
         return None if self.store == "sqlite" else parse_store(self.store)
 
+    @property
+    def bucket(self) -> Bucket | None:
+        """Give the bucket of files; None where they lie in the data folder."""
+        return None if self.files == "disk" else parse_bucket(self.files)
+
     def changed(self, **values: object) -> Settings:
         """Give the same settings with other values, checked again."""
         return _convert({**msgspec.structs.asdict(self), **values})
@@ -222,6 +254,16 @@ def parse_store(text: str) -> CassandraAddress:
     if not sound or not (keyspace.isascii() and keyspace.isidentifier() and len(keyspace) <= 48):
         raise ValueError("`store` is `sqlite` or `cassandra://HOST[,HOST]:PORT/KEYSPACE`")
     return CassandraAddress(names, int(port), keyspace)
+
+
+def parse_bucket(text: str) -> Bucket:
+    """Read `s3://BUCKET[/PREFIX]`; ValueError says what is expected."""
+    scheme, _, rest = text.partition("://")
+    name, _, prefix = rest.partition("/")
+    if scheme != "s3" or _BUCKET.fullmatch(name) is None:
+        raise ValueError("`files` is `disk` or `s3://BUCKET[/PREFIX]`")
+    prefix = prefix.strip("/")
+    return Bucket(name, f"{prefix}/" if prefix else "")
 
 
 def load(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from runtime.clock import SystemClock
 from runtime.ports import DoorPolicy, Ports
 from runtime.settings import Settings, SettingsError
+from storage.event_port import EventStore
+from storage.files import FileStore
 from storage.port import CatalogStore, SeriesStore
 from streams.port import DEFAULT_CAPS, JobFunction, JobQueue, JobStatus, RecordStream
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 SERIES_FILE = "series.db"
 CATALOG_FILE = "catalog.db"
+FILES_FOLDER = "files"
+EVENTS_FILE = "events.db"
 
 
 @asynccontextmanager
@@ -46,7 +50,13 @@ async def opened(settings: Settings, *, writes_series: bool) -> AsyncIterator[Po
         )
         jobs = _JobsWhenAsked(settings)
         stack.push_async_callback(jobs.close)
-        yield Ports(stream, series, catalog, SystemClock(), policy, jobs)
+        files, events = None, None
+        if not writes_series:  # a writer meets none
+            files = open_files(settings)
+            stack.push_async_callback(files.close)
+            events = await open_events(settings)
+            stack.push_async_callback(events.close)
+        yield Ports(stream, series, catalog, SystemClock(), policy, jobs, files=files, events=events)
 
 
 async def open_series(settings: Settings, *, writable: bool) -> SeriesStore:
@@ -76,6 +86,38 @@ async def open_catalog(settings: Settings) -> CatalogStore:
     from storage.cassandra.catalog import CassandraCatalogStore  # noqa: PLC0415
 
     return await CassandraCatalogStore.open(_cassandra(settings))
+
+
+async def open_events(settings: Settings) -> EventStore:
+    """Open the store of events, bringing its schema up to date."""
+    if settings.cassandra is None:
+        from storage.sqlite.events import SqliteEventStore  # noqa: PLC0415
+
+        return await SqliteEventStore.open(settings.folder / EVENTS_FILE)
+    from storage.cassandra.events import CassandraEventStore  # noqa: PLC0415
+
+    return await CassandraEventStore.open(_cassandra(settings))
+
+
+def open_files(settings: Settings) -> FileStore:
+    """Name the store of files' bytes; it is met at the first call."""
+    bucket = settings.bucket
+    if bucket is None:
+        from storage.disk_files import DiskFileStore  # noqa: PLC0415
+
+        return DiskFileStore(settings.folder / FILES_FOLDER, SystemClock().now_ms)
+    from storage.s3_files import S3Address, S3FileStore  # noqa: PLC0415
+
+    return S3FileStore.open(
+        S3Address(
+            bucket.name,
+            bucket.prefix,
+            settings.files_endpoint,
+            settings.files_region,
+            settings.files_key_id,
+            settings.files_secret,
+        )
+    )
 
 
 def open_stream(settings: Settings) -> RecordStream:

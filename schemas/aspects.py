@@ -303,7 +303,8 @@ def check_change(old: AspectType, new: AspectType, *, may_remove: bool = False) 
         )
         if before != after
     ]
-    places = {variable.name: place for place, variable in enumerate(new.variables)}
+    # One that brings an id along is that variable, and no other one of its name.
+    places = {variable.name: place for place, variable in enumerate(new.variables) if not variable.id}
     numbers = {variable.id: place for place, variable in enumerate(new.variables) if variable.id}
     for variable in old.variables:
         place = numbers.get(variable.id, places.get(variable.name))

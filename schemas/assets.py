@@ -6,7 +6,8 @@ aspect type known) is the caller's; it hands in what the rules need of it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -20,7 +21,7 @@ from schemas.aspects import (
 )
 from schemas.codes import INVALID_BODY
 from schemas.errors import Problem
-from schemas.ids import AspectId, AssetId
+from schemas.ids import AspectId, AssetId, is_hex_id
 from schemas.limits import (
     ASPECT_NAME_CHARACTERS_MAX,
     ASPECTS_OF_ASSET_TYPE_MAX,
@@ -33,6 +34,12 @@ from schemas.limits import (
 )
 
 TWIN_TYPES = ("performance", "simulation")
+
+FILE_ASSIGNMENTS_MAX = 100
+"""They are part of the asset, and of every list that shows it."""
+
+_FILE_KEY = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+"""A key is part of a path."""
 
 
 class TypeAspect(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +100,16 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
     latitude: float | None = None
 
 
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an asset cannot be deleted, given by the service that needs it (wire 4.3)."""
+
+    id: str
+    service: str
+    reason: str
+    """For people."""
+    reason_code: str
+
+
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """One asset."""
 
@@ -112,7 +129,16 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     variables: tuple[StaticValue, ...] = ()
     aspects: tuple[StaticAspect, ...] = ()
     file_assignments: tuple[FileAssignment, ...] = ()
+    locks: tuple[Lock, ...] = ()
     deleted_ms: int | None = None
+    """When it was deleted, UTC; None: it was not (MS-08)."""
+
+
+class ModelLock(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a tenant's types and assets may be changed (wire 4.1)."""
+
+    enabled: bool = False
+    """True: they may not."""
 
 
 def check_asset_type(new: AssetType, family: Sequence[AssetType] = ()) -> list[Problem]:
@@ -132,7 +158,7 @@ def check_asset_type(new: AssetType, family: Sequence[AssetType] = ()) -> list[P
     for place, variable in enumerate(new.variables):
         problems += check_variable(variable, f"/variables/{place}", STATIC)
         problems += _check_unique(variable.name, taken, f"/variables/{place}/name")
-    return problems
+    return problems + check_file_assignments(new.file_assignments)
 
 
 _ASPECT_NAME_RULE = (
@@ -149,10 +175,13 @@ def _check_unique(name: str, taken: set[str], at: str) -> list[Problem]:
     return []
 
 
-def check_asset_type_change(old: AssetType, new: AssetType) -> list[Problem]:
+def check_asset_type_change(
+    old: AssetType, new: AssetType, renamed: Mapping[str, str] | None = None
+) -> list[Problem]:
     """Check what may change in a type, beside `check_asset_type(new)` (wire 4.2).
 
     Aspects and variables may be added; an aspect may get another name. `instantiable` may become true.
+    A variable may get another unit, default and a greater length; another name only by `renamed`.
     """
     problems = []
     for member, before, after in (
@@ -175,9 +204,12 @@ def check_asset_type_change(old: AssetType, new: AssetType) -> list[Problem]:
             problems.append(_problem("/aspects", message))
     variables = {variable.name: variable for variable in new.variables}
     for variable in old.variables:
-        after_variable = variables.get(variable.name)
-        if after_variable is None or after_variable.type is not variable.type:
+        now = variables.get((renamed or {}).get(variable.name, variable.name))
+        if now is None or now.type is not variable.type:
             message = f"The variable {variable.name} of {variable.type.value} cannot go or change its type."
+            problems.append(_problem("/variables", message))
+        elif now.characters_max < variable.characters_max:
+            message = f"{variable.name} has length {variable.characters_max} and can only grow."
             problems.append(_problem("/variables", message))
     return problems
 
@@ -209,21 +241,26 @@ def check_asset(new: Asset, zones: Collection[str]) -> list[Problem]:
     problems += _check_static_values(new.variables, "/variables")
     for place, aspect in enumerate(new.aspects):
         problems += _check_static_values(aspect.variables, f"/aspects/{place}/variables")
+    problems += check_file_assignments(new.file_assignments)
     return problems + (check_location(new.location) if new.location is not None else [])
 
 
-def check_asset_change(old: Asset, new: Asset) -> list[Problem]:
-    """Check what never changes in an asset (wire 4.2); its place in the tree changes by moving only."""
-    return [
-        _problem(f"/{member}", f"The {member} of an asset cannot change; it is {before}.")
-        for member, before, after in (
-            ("assetId", old.id, new.id),
-            ("typeId", old.type_id, new.type_id),
-            ("timezone", old.timezone, new.timezone),
-            ("twinType", old.twin_type, new.twin_type),
-        )
-        if before != after
-    ]
+def check_file_assignments(assignments: Sequence[FileAssignment]) -> list[Problem]:
+    """Check the files of an asset or a type: number, keys, ids; whether they exist is not known here."""
+    problems = []
+    if len(assignments) > FILE_ASSIGNMENTS_MAX:
+        problems.append(_problem("/fileAssignments", f"At most {FILE_ASSIGNMENTS_MAX} files."))
+    keys: set[str] = set()
+    for place, assignment in enumerate(assignments):
+        at = f"/fileAssignments/{place}"
+        if _FILE_KEY.fullmatch(assignment.key) is None:
+            problems.append(_problem(f"{at}/key", "A key has 1 to 128 letters, digits, _, - and dots."))
+        elif assignment.key in keys:
+            problems.append(_problem(f"{at}/key", f"{assignment.key} is there twice; keys are unique."))
+        if not is_hex_id(assignment.file_id):
+            problems.append(_problem(f"{at}/fileId", "A file id has 32 lowercase hexadecimal digits."))
+        keys.add(assignment.key)
+    return problems
 
 
 def check_location(location: Location) -> list[Problem]:

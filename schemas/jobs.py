@@ -11,6 +11,8 @@ from typing import Annotated, Final
 import msgspec
 
 REPLAY_DEAD_LETTERS: Final = "replay_dead_letters"
+CREATE_EVENTS: Final = "create_events"
+DELETE_EVENTS: Final = "delete_events"
 
 POSITIONS_MAX = 10_000
 """Named in one replay; whoever has more replays the whole shard."""
@@ -32,5 +34,35 @@ class ReplayDeadLetters(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             raise ValueError("positions need a shard")
 
 
-ARGUMENTS: Final[dict[str, type[msgspec.Struct]]] = {REPLAY_DEAD_LETTERS: ReplayDeadLetters}
+class NewEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An event that was checked and has its id, so that a second try creates nothing new."""
+
+    id: str
+    entity: str
+    time_ms: int
+    type: str
+    body: str
+    """As `storage.event_reading` writes it."""
+
+
+class CreateEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Create events (wire 9)."""
+
+    tenant: str
+    events: tuple[NewEvent, ...]
+
+
+class DeleteEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Delete the events that a filter wants (wire 9)."""
+
+    tenant: str
+    filter: str
+    """JSON, as `schemas.event_filters` reads it."""
+
+
+ARGUMENTS: Final[dict[str, type[msgspec.Struct]]] = {
+    REPLAY_DEAD_LETTERS: ReplayDeadLetters,
+    CREATE_EVENTS: CreateEvents,
+    DELETE_EVENTS: DeleteEvents,
+}
 """What each job is told."""

@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for: real input, a real Cassandra, a real Valkey.
+"""Fixtures that every test may ask for: real input, a real Cassandra, a real Valkey, a real S3 server.
 
 A server that lacks skips its tests with the reason on a user's machine and fails them where it is required:
 under `CI=true`, or when `REQUIRE` names it (`REQUIRE=cassandra,valkey`).
@@ -13,21 +13,25 @@ from typing import Any, NamedTuple
 import hypothesis
 import pytest
 
-from runtime import cassandra_server, valkey_server
+from runtime import cassandra_server, s3_server, valkey_server
 from runtime.cassandra_server import CassandraServer
+from runtime.s3_server import S3Server
 from runtime.valkey_server import ValkeyServer
 
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("tests")
 """The same examples on each run and machine; `make slow` searches with its own, printed, seed."""
 
-pytest.register_assert_rewrite("storage.testing", "storage.catalog_testing", "streams.testing")
+pytest.register_assert_rewrite(
+    "storage.testing", "storage.catalog_testing", "storage.files_testing", "streams.testing"
+)
 
 CASSANDRA_ADDRESS = "ASPECTSTORE_TEST_CASSANDRA"
 GIVEN_CASSANDRA = pytest.StashKey[str | None]()
 SERVER_FIXTURES = {
     "cassandra": "cassandra",
     "cassandra_factory": "cassandra",
+    "s3": "s3",
     "valkey": "valkey",
     "valkey_factory": "valkey",
 }
@@ -125,6 +129,19 @@ def valkey_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callabl
     """Start private Valkey servers to kill, pause and restart: `valkey_factory(appendfsync="everysec")`."""
     need("valkey", valkey_server.missing())
     yield from _factory(ValkeyServer, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """The one S3Proxy of this run (of this worker under xdist), with one bucket; share it by tenant."""
+    need("s3", s3_server.missing())
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    try:
+        server.start()
+        server.make_bucket("files")
+        yield server
+    finally:
+        server.kill()
 
 
 def _factory(server_class: Any, folders: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:

@@ -21,6 +21,7 @@ PLANTED = [
     ("storage/sqlite/__init__.py", "import storage.cassandra", "adapters are strangers"),
     ("storage/reader.py", "import storage.sqlite", "reader and sealing know the port and pure files only"),
     ("storage/deltas.py", "import storage.reader", "the storage codecs are pure"),
+    ("api/__init__.py", "import obstore", "the S3 library stays in its adapter"),
     ("api/__init__.py", "import pyarrow", "the Arrow library stays in its format"),
     ("workers/__init__.py", "import litestar", "HTTP stays in api"),
     ("client/__init__.py", "import schemas", "the client knows the wire only"),

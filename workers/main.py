@@ -21,7 +21,7 @@ import uvloop
 from runtime import garbage, lifeline, wiring
 from runtime.settings import Settings, SettingsError, load
 from schemas.errors import Conflict, ServiceError, Unavailable
-from workers import jobs
+from workers import event_jobs, jobs
 from workers.figures import publish
 from workers.screening import Shapes
 from workers.sealer import SealRules
@@ -89,7 +89,9 @@ def run_writer(settings: Settings) -> int:
 
 def run_jobs(settings: Settings) -> int:
     """Run jobs until told to end."""
-    wiring.serve_jobs(settings, jobs.functions(lambda: wiring.open_stream(settings), settings.shards))
+    functions = jobs.functions(lambda: wiring.open_stream(settings), settings.shards)
+    functions |= event_jobs.functions(lambda: wiring.open_events(settings))
+    wiring.serve_jobs(settings, functions)
     return 0
 
 

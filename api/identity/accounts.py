@@ -15,7 +15,8 @@ from typing import TypeVar
 import msgspec
 
 from schemas.errors import Conflict
-from schemas.ids import TenantId
+from schemas.ids import CORE, TenantId
+from schemas.tenants import Tenant
 from storage.port import CatalogStore, Document
 
 CLIENT_CREDENTIALS = "client_credentials"
@@ -76,14 +77,14 @@ class Accounts:
         self._catalog = catalog
 
     async def find_client(self, client_id: str) -> Client | None:
-        """Look a client up by its id alone; None if there is none or it is suspended."""
+        """Look a client up by its id alone; None if there is none, or it or its tenant is suspended."""
         client = await self._find("client", client_id, Client)
-        return client if client is not None and not client.suspended else None
+        return client if client is not None and await self._may_act(client) else None
 
     async def find_user(self, name: str) -> User | None:
-        """Look a user up by name alone; None if there is none or it is suspended."""
+        """Look a user up by name alone; None if there is none, or it or its tenant is suspended."""
         user = await self._find("user", name, User)
-        return user if user is not None and not user.suspended else None
+        return user if user is not None and await self._may_act(user) else None
 
     async def add_client(self, client: Client) -> None:
         """Store a new client; Conflict if the id is taken anywhere in the installation."""
@@ -144,6 +145,12 @@ class Accounts:
             if found is None:
                 return
             document = found
+
+    async def _may_act(self, account: Client | User) -> bool:
+        # From the catalogue itself: a door's own knowledge of tenants may be a second old.
+        document = await self._catalog.get(CORE, "tenant", account.tenant)
+        tenant = None if document is None else msgspec.json.decode(document.body, type=Tenant)
+        return not (account.suspended or (tenant is not None and tenant.suspended))
 
     async def _find(self, kind: str, name: str, form: type[S]) -> S | None:
         tenant = await self._catalog.owner_of(kind, name)

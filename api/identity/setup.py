@@ -13,7 +13,8 @@ import msgspec
 
 from api.identity.accounts import CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, Accounts, Client, User
 from api.identity.passwords import Passwords
-from api.scopes import ALL_SCOPES, DEVICE_SCOPES
+from api.roles import PLATFORM_ADMIN, ROLES, TENANT_ADMIN
+from api.scopes import DEVICE_SCOPES
 from schemas.builtin import root_asset
 from schemas.errors import Conflict, Malformed
 from schemas.ids import CORE, TenantId, is_tenant_id
@@ -85,9 +86,9 @@ async def add_user(
 
 async def add_client(
     catalog: CatalogStore, passwords: Passwords, credentials: Credentials,
-    scopes: tuple[str, ...] = ALL_SCOPES, grants: tuple[str, ...] = (CLIENT_CREDENTIALS,),
+    scopes: tuple[str, ...] = ROLES[TENANT_ADMIN], grants: tuple[str, ...] = (CLIENT_CREDENTIALS,),
 ) -> None:  # fmt: skip
-    """Make a technical user; Conflict if the id is taken."""
+    """Make a technical user, who may do everything in the tenant; Conflict if the id is taken."""
     hashed = await asyncio.to_thread(passwords.hash, credentials.client_secret)
     client = Client(credentials.client_id, credentials.tenant, hashed, scopes, grants)
     await Accounts(catalog).add_client(client)
@@ -106,7 +107,7 @@ async def _make_device_client(catalog: CatalogStore, passwords: Passwords) -> No
 async def _put_client(catalog: CatalogStore, passwords: Passwords, made: Credentials) -> None:
     """Make the client, or give it the new secret if a start that was cut off has left it behind."""
     try:
-        await add_client(catalog, passwords, made)
+        await add_client(catalog, passwords, made, ROLES[PLATFORM_ADMIN])
     except Conflict:
         document = await catalog.get(made.tenant, "client", made.client_id)
         if document is None:

@@ -27,7 +27,7 @@ TOKEN_BYTES_MAX = 8_192
 """Ours have about 1 kB; longer ones are refused before anything parses them (S5)."""
 
 CACHE_S_MAX = 30
-"""A verified token is trusted so long without looking again: the time a suspension takes to bite."""
+"""A verified token is trusted so long without looking again, unless the change log names its tenant."""
 
 CACHE_ENTRIES_MAX = 16_384
 """About 1.5 kB each: 25 MB at most."""

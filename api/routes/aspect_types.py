@@ -1,11 +1,12 @@
-"""Aspect types: list, get, put, delete (wire 4.1)."""
+"""Aspect types: list, get, put, patch, delete (wire 4.1)."""
 
 from __future__ import annotations
 
-from litestar import Response, delete, get, put
+from litestar import Response, delete, get, patch, put
 from litestar.params import FromPath, JSONBody
 
 from api.errors import HAL
+from api.filters import Field, Table
 from api.hal import answer_list, answer_one, origin_of, preconditions
 from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
 from api.scopes import ASSETS_READ, ASSETS_WRITE, require
@@ -13,18 +14,19 @@ from api.services import Serving
 from api.tenancy import Caller
 from api.tenant_index import Kept
 from api.wire import described, refusals
+from api.wire_changes import AspectTypePatch, VariablePatch
 from api.wire_types import BASE, AspectTypeIn, AspectTypeList, AspectTypeOut, aspect_type_out
 from schemas.aspects import AspectType
 
 PATH = f"{BASE}/aspecttypes"
 
-FIELDS = {
-    "id": lambda kept: kept.value.id,
-    "name": lambda kept: kept.value.name,
-    "tenantId": lambda kept: kept.value.tenant,
-    "category": lambda kept: kept.value.category,
-    "scope": lambda kept: kept.value.scope,
-    "description": lambda kept: kept.value.description,
+FIELDS: dict[str, Field[Kept[AspectType]]] = {
+    "id": Field(lambda kept: kept.value.id),
+    "name": Field(lambda kept: kept.value.name),
+    "tenantId": Field(lambda kept: kept.value.tenant),
+    "category": Field(lambda kept: kept.value.category),
+    "scope": Field(lambda kept: kept.value.scope),
+    "description": Field(lambda kept: kept.value.description),
 }
 
 
@@ -49,12 +51,12 @@ def list_aspect_types(
     """List own and built-in aspect types."""
     origin = origin_of(request, services.ports.policy.public_url)
     chosen = wanted(page, size, sort, filter_text)
-    kept = services.index.of(request.user.tenant).aspect_types.values()
+    kept = list(services.index.of(request.user.tenant).aspect_types.values())
 
     def write(found: Kept[AspectType]) -> AspectTypeOut:
         return aspect_type_out(found, origin)
 
-    listed = page_of(kept, chosen, FIELDS, write)
+    listed = page_of(Table(kept, FIELDS), chosen, write)
     return answer_list(request, listed, chosen, name="aspectTypes", origin=origin)
 
 
@@ -80,7 +82,7 @@ async def get_aspect_type(
     opt=require(ASSETS_WRITE),
     media_type=HAL,
     responses=described(201, shape=AspectTypeOut)
-    | refusals(400, 401, 403, 404, 408, 412, 413, 415, 503, hal=True),
+    | refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="putAspectType",
     tags=["asset management"],
 )
@@ -95,10 +97,50 @@ async def put_aspect_type(
     return answer_one(request, aspect_type_out(kept, origin), kept.version, 201 if created else 200)
 
 
+@patch(
+    f"{PATH}/{{type_id:str}}",
+    opt=require(ASSETS_WRITE),
+    media_type=HAL,
+    responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
+    operation_id="patchAspectType",
+    tags=["asset management"],
+)
+async def patch_aspect_type(
+    request: Caller, services: Serving, type_id: FromPath[str], data: JSONBody[AspectTypePatch]
+) -> Response[AspectTypeOut]:
+    """Change the members of an aspect type that are given, under `If-Match`; lists are replaced whole."""
+    kept = await services.catalogue.patch_aspect_type(
+        request.user.tenant, type_id, data, preconditions(request)
+    )
+    origin = origin_of(request, services.ports.policy.public_url)
+    return answer_one(request, aspect_type_out(kept, origin), kept.version)
+
+
+@patch(
+    f"{PATH}/{{type_id:str}}/variables",
+    opt=require(ASSETS_WRITE),
+    status_code=204,
+    responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
+    operation_id="patchAspectTypeVariables",
+    tags=["asset management"],
+)
+async def patch_variables(
+    request: Caller,
+    services: Serving,
+    type_id: FromPath[str],
+    data: JSONBody[dict[str, VariablePatch | None]],
+) -> Response[None]:
+    """Add, change, rename and remove variables by their names, under `If-Match`; null removes one."""
+    kept = await services.catalogue.patch_aspect_variables(
+        request.user.tenant, type_id, data, preconditions(request)
+    )
+    return Response(None, status_code=204, headers={"etag": f'"{kept.version}"'})
+
+
 @delete(
     f"{PATH}/{{type_id:str}}",
     opt=require(ASSETS_WRITE),
-    responses=refusals(400, 401, 403, 404, 412, hal=True),
+    responses=refusals(400, 401, 403, 404, 409, 412, hal=True),
     operation_id="deleteAspectType",
     tags=["asset management"],
 )
@@ -107,4 +149,7 @@ async def delete_aspect_type(request: Caller, services: Serving, type_id: FromPa
     await services.catalogue.remove_aspect_type(request.user.tenant, type_id, preconditions(request))
 
 
-ROUTES = (list_aspect_types, get_aspect_type, put_aspect_type, delete_aspect_type)
+ROUTES = (
+    list_aspect_types, get_aspect_type, put_aspect_type, patch_aspect_type, patch_variables,
+    delete_aspect_type,
+)  # fmt: skip

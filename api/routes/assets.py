@@ -1,14 +1,16 @@
-"""Assets: the billboard, list, root, get, create, replace, and what an asset has (wire 4.1)."""
+"""Assets: the billboard, list, root, get, create, change, delete, and what an asset has (wire 4.1)."""
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from litestar import Response, get, post, put
+from litestar import Response, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from api.asset_lists import assets_table
 from api.errors import HAL
+from api.filters import Field, Table
 from api.hal import Link, answer_list, answer_one, origin_of, preconditions
 from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
 from api.scopes import ASSETS_READ, ASSETS_WRITE, require
@@ -27,28 +29,13 @@ from api.wire_assets import (
     asset_out,
     variables_out,
 )
+from api.wire_changes import AssetPatch
 from api.wire_types import BASE
 from schemas.assets import Asset
-from schemas.times import format_time
 
 PATH = f"{BASE}/assets"
 
-FIELDS = {
-    "name": lambda kept: kept.value.name,
-    "id": lambda kept: kept.value.id,
-    "assetId": lambda kept: kept.value.id,
-    "typeId": lambda kept: kept.value.type_id,
-    "parentId": lambda kept: kept.value.parent_id or "",
-    "tenantId": lambda kept: kept.value.tenant,
-    "externalId": lambda kept: kept.value.external_id,
-    "subTenant": lambda kept: kept.value.sub_tenant,
-    "t2tenant": lambda _: None,
-    "timezone": lambda kept: kept.value.timezone,
-    "twinType": lambda kept: kept.value.twin_type,
-    "deleted": lambda kept: None if kept.value.deleted_ms is None else format_time(kept.value.deleted_ms),
-}
-
-PART_FIELDS = {"name": lambda part: part.name}
+PART_FIELDS: dict[str, Field[Any]] = {"name": Field(lambda part: part.name)}
 
 Basic: TypeAlias = Annotated[
     bool, QueryParameter(name="basicFieldsOnly", description="Without location, values and files.")
@@ -100,7 +87,7 @@ def list_assets(
     filter_text: Filter = "",
     basic: Basic = False,
 ) -> Response[AssetList]:
-    """List the tenant's assets."""
+    """List the tenant's assets; deleted ones only where the filter has a condition on `deleted`."""
     index = services.index.of(request.user.tenant)
     origin = origin_of(request, services.ports.policy.public_url)
     chosen = wanted(page, size, sort, filter_text)
@@ -108,7 +95,7 @@ def list_assets(
     def write(kept: Kept[Asset]) -> AssetOut:
         return asset_out(kept, index, origin, single=False, basic=basic)
 
-    listed = page_of(index.assets.values(), chosen, FIELDS, write)
+    listed = page_of(assets_table(index, chosen.filter), chosen, write)
     extra = f"basicFieldsOnly={str(basic).lower()}&"
     return answer_list(request, listed, chosen, name="assets", origin=origin, extra=extra)
 
@@ -117,7 +104,7 @@ def list_assets(
     PATH,
     opt=require(ASSETS_WRITE),
     media_type=HAL,
-    responses=refusals(400, 401, 403, 408, 413, 415, 503, hal=True),
+    responses=refusals(400, 401, 403, 408, 409, 413, 415, 503, hal=True),
     operation_id="createAsset",
     tags=["asset management"],
 )
@@ -161,7 +148,7 @@ async def get_asset(request: Caller, services: Serving, asset_id: FromPath[str])
     f"{PATH}/{{asset_id:str}}",
     opt=require(ASSETS_WRITE),
     media_type=HAL,
-    responses=refusals(400, 401, 403, 404, 408, 412, 413, 415, 503, hal=True),
+    responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="putAsset",
     tags=["asset management"],
 )
@@ -171,8 +158,36 @@ async def put_asset(
     """Change an asset under `If-Match`; members that cannot change are ignored."""
     tenant = request.user.tenant
     kept = await services.catalogue.replace_asset(tenant, asset_id, data, preconditions(request))
-    origin = origin_of(request, services.ports.policy.public_url)
-    return answer_one(request, asset_out(kept, services.index.of(tenant), origin), kept.version)
+    return show_asset(request, services, kept)
+
+
+@patch(
+    f"{PATH}/{{asset_id:str}}",
+    opt=require(ASSETS_WRITE),
+    media_type=HAL,
+    responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
+    operation_id="patchAsset",
+    tags=["asset management"],
+)
+async def patch_asset(
+    request: Caller, services: Serving, asset_id: FromPath[str], data: JSONBody[AssetPatch]
+) -> Response[AssetOut]:
+    """Change the members of an asset that are given, under `If-Match`; lists are replaced whole."""
+    tenant = request.user.tenant
+    kept = await services.catalogue.patch_asset(tenant, asset_id, data, preconditions(request))
+    return show_asset(request, services, kept)
+
+
+@delete(
+    f"{PATH}/{{asset_id:str}}",
+    opt=require(ASSETS_WRITE),
+    responses=refusals(400, 401, 403, 404, 409, 412, hal=True),
+    operation_id="deleteAsset",
+    tags=["asset management"],
+)
+async def delete_asset(request: Caller, services: Serving, asset_id: FromPath[str]) -> None:
+    """Delete an asset without children, under `If-Match`; its series are not found from then on."""
+    await services.catalogue.delete_asset(request.user.tenant, asset_id, preconditions(request))
 
 
 @get(
@@ -197,7 +212,7 @@ async def list_variables(
     index = services.index.of(request.user.tenant)
     asset = (await services.index.find_asset(request.user.tenant, asset_id)).value
     chosen = wanted(page, size, sort, filter_text)
-    listed = page_of(variables_out(asset, index), chosen, PART_FIELDS, lambda part: part)
+    listed = page_of(Table(variables_out(asset, index), PART_FIELDS), chosen, lambda part: part)
     origin = origin_of(request, services.ports.policy.public_url)
     return answer_list(request, listed, chosen, name="variables", origin=origin)
 
@@ -225,18 +240,23 @@ async def list_aspects(
     asset = (await services.index.find_asset(request.user.tenant, asset_id)).value
     origin = origin_of(request, services.ports.policy.public_url)
     chosen = wanted(page, size, sort, filter_text)
-    listed = page_of(aspects_out(asset, index, origin), chosen, PART_FIELDS, lambda part: part)
+    listed = page_of(Table(aspects_out(asset, index, origin), PART_FIELDS), chosen, lambda part: part)
     return answer_list(request, listed, chosen, name="aspects", origin=origin)
 
 
 ROUTES = (
-    get_billboard, list_assets, create_asset, get_root_asset, get_asset, put_asset,
-    list_variables, list_aspects,
+    get_billboard, list_assets, create_asset, get_root_asset, get_asset, put_asset, patch_asset,
+    delete_asset, list_variables, list_aspects,
 )  # fmt: skip
+
+
+def show_asset(request: Caller, services: Serving, kept: Kept[Asset]) -> Response[AssetOut]:
+    """Answer with an asset, its way from the root and its ETag."""
+    index = services.index.of(request.user.tenant)
+    origin = origin_of(request, services.ports.policy.public_url)
+    return answer_one(request, asset_out(kept, index, origin), kept.version)
 
 
 async def _show(request: Caller, services: Serving, asset_id: str) -> Response[AssetOut]:
     kept = await services.index.find_asset(request.user.tenant, asset_id)
-    index = services.index.of(request.user.tenant)
-    origin = origin_of(request, services.ports.policy.public_url)
-    return answer_one(request, asset_out(kept, index, origin), kept.version)
+    return show_asset(request, services, kept)

@@ -13,7 +13,18 @@ from litestar.types import ControllerRouterHandler
 from api.docs import describe, to_page, to_yaml
 from api.scopes import opened
 
-CONTENT_SECURITY = "default-src 'none'; style-src 'unsafe-inline'"
+CONTENT_SECURITY = (
+    "default-src 'none'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Nothing of a page runs, loads or is sent anywhere, and no other page shows it in a frame (S12)."""
+
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY,
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
 
 
 def docs_routes(routes: Sequence[ControllerRouterHandler]) -> list[HTTPRouteHandler]:
@@ -37,7 +48,6 @@ def _route(path: str, media: str, write: Callable[[], bytes]) -> HTTPRouteHandle
 
     @get(path, opt=opened(), include_in_schema=False, sync_to_thread=False, name=name)
     def show() -> Response[bytes]:
-        headers = {"content-security-policy": CONTENT_SECURITY, "x-content-type-options": "nosniff"}
-        return Response(write(), media_type=media, headers=headers)
+        return Response(write(), media_type=media, headers=HEADERS)
 
     return show

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Annotated, TypeAlias, TypeVar
 
 from litestar.params import QueryParameter
 
-from api.filters import Field, parse_filter, parse_sort
+from api.filters import Table
 from api.hal import SIZE_DEFAULT, SIZE_MAX, Listed, Wanted
 
 T = TypeVar("T")
@@ -30,14 +30,10 @@ Filter: TypeAlias = Annotated[
 SIZE: int = SIZE_DEFAULT
 
 
-def page_of(
-    things: Iterable[T], wanted: Wanted, fields: Mapping[str, Field[T]], write: Callable[[T], object]
-) -> Listed:
-    """Filter, sort, cut and write."""
-    keep = parse_filter(wanted.filter, fields)
-    found = parse_sort(wanted.sort, fields)(thing for thing in things if keep(thing))
-    start = wanted.page * wanted.size
-    return Listed([write(thing) for thing in found[start : start + wanted.size]], len(found))
+def page_of(table: Table[T], wanted: Wanted, write: Callable[[T], object]) -> Listed:
+    """Cut a page from a table and write what is on it."""
+    found, total = table.page(wanted.filter, wanted.sort, wanted.page * wanted.size, wanted.size)
+    return Listed([write(thing) for thing in found], total)
 
 
 def wanted(page: int, size: int, sort: str, text: str) -> Wanted:

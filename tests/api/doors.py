@@ -16,6 +16,8 @@ from api.identity import keys
 from runtime.ports import DoorPolicy, Ports
 from storage.memory import MemorySeriesStore
 from storage.memory_catalog import MemoryCatalogStore
+from storage.memory_events import MemoryEventStore
+from storage.memory_files import MemoryFileStore
 from streams.memory import MemoryJobQueue, MemoryRecordStream
 from tests.workers.world import SHARDS, World
 
@@ -70,7 +72,8 @@ async def running_door(catalog, clock, policy=POLICY, routes=(), store=None):
     store = MemorySeriesStore() if store is None else store
     world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), store, clock)
     await world.writer().keep_leases()  # proves the shards
-    ports = Ports(world.stream, world.store, catalog, clock, policy, jobs=MemoryJobQueue({}))
+    others = (MemoryJobQueue({}), MemoryFileStore(), MemoryEventStore())
+    ports = Ports(world.stream, world.store, catalog, clock, policy, *others)
     with _door(ports, routes) as door:
         transport = httpx.ASGITransport(door, raise_app_exceptions=False, client=("192.0.2.1", 1))
         async with door.running(), httpx.AsyncClient(transport=transport, base_url="http://door") as client:

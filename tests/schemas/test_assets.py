@@ -12,7 +12,6 @@ from schemas.assets import (
     StaticValue,
     TypeAspect,
     check_asset,
-    check_asset_change,
     check_asset_type,
     check_asset_type_change,
 )
@@ -101,11 +100,13 @@ def test_what_a_type_may_change():
         ({"aspects": (has("a", type_="acme.B"),)}, "/aspects"),
         ({"variables": ()}, "/variables"),
         ({"variables": (v("x", "INT"),)}, "/variables"),
+        ({"variables": (v("x", length=4),)}, "/variables"),
+        ({"variables": (v("y", length=5),)}, "/variables"),
     ],
 )
 def test_what_a_type_may_not_change(changes, pointer):
-    """Id, parent, aspect types and static variables stay (wire 4.2)."""
-    usual = {"aspects": (has("a"),), "variables": (v("x"),)}
+    """Id, parent, aspect types and static variables stay, lengths never shrink (wire 4.2)."""
+    usual = {"aspects": (has("a"),), "variables": (v("x", length=5),)}
     assert places(check_asset_type_change(kind(**usual), kind(**(usual | changes)))) == [pointer]
 
 
@@ -156,15 +157,27 @@ def test_unlawful_asset(changes, pointer):
     assert places(check_asset(asset(**changes), ZONES)) == [pointer]
 
 
+def test_a_static_variable_is_renamed_where_allowed():
+    """A rename is told; without being told, a missing variable is a missing one (wire 4.1)."""
+    old, new = kind(variables=(v("x", length=5),)), kind(variables=(v("y", length=6),))
+    assert check_asset_type_change(old, new, {"x": "y"}) == []
+    assert places(check_asset_type_change(old, new)) == ["/variables"]
+
+
 @pytest.mark.parametrize(
-    ("changes", "pointer"),
+    ("files", "pointers"),
     [
-        ({"type_id": "acme.B"}, "/typeId"),
-        ({"timezone": "Europe/Berlin"}, "/timezone"),
-        ({"twin_type": "simulation"}, "/twinType"),
+        ([FileAssignment(key="logo", file_id=HEX), FileAssignment(key="logo", file_id=HEX)], ["/1/key"]),
+        ([FileAssignment(key="", file_id=HEX)], ["/0/key"]),
+        ([FileAssignment(key="a/b", file_id=HEX)], ["/0/key"]),
+        ([FileAssignment(key="x" * 129, file_id=HEX)], ["/0/key"]),
+        ([FileAssignment(key="logo", file_id="x")], ["/0/fileId"]),
+        ([FileAssignment(key="x" * 128, file_id=HEX)], []),
+        ([FileAssignment(key=f"k{n}", file_id=HEX) for n in range(101)], [""]),
     ],
 )
-def test_what_an_asset_may_not_change(changes, pointer):
-    """Type, zone and twin type are fixed at creation; the rest may change (MS-08, design 8.24)."""
-    assert places(check_asset_change(asset(), asset(**changes))) == [pointer]
-    assert check_asset_change(asset(), asset(name="other", parent_id="f" * 32)) == []
+def test_file_assignments(files, pointers):
+    """Keys are unique parts of a path, ids have 32 digits, and there are at most 100 (wire 4.2)."""
+    expected = [f"/fileAssignments{pointer}" for pointer in pointers]
+    assert places(check_asset(asset(file_assignments=tuple(files)), ZONES)) == expected
+    assert places(check_asset_type(kind(file_assignments=tuple(files)))) == expected

@@ -1,0 +1,331 @@
+"""Tenants with one of everything that has an id, at one door over any of the catalogues and stores.
+
+`acme` is the tenant whose access is looked at, `other` the one that must not be seen, `asleep` is suspended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import msgspec
+
+from api.identity.accounts import CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN
+from api.identity.passwords import Passwords
+from api.identity.setup import Credentials, add_client, add_user, bootstrap, create_tenant
+from api.identity.tokens import Grant
+from api.scopes import ALL_SCOPES, DEVICE_SCOPES
+from api.series import PATH
+from api.server import Server
+from runtime.clock import ManualClock
+from runtime.places import listen
+from runtime.ports import DoorPolicy
+from schemas.assets import Asset
+from schemas.builtin import root_asset
+from schemas.tenants import Tenant
+from storage.cassandra.catalog import CassandraCatalogStore
+from storage.cassandra.series import CassandraSeriesStore
+from storage.cassandra.session import Address
+from storage.memory import MemorySeriesStore
+from storage.memory_catalog import MemoryCatalogStore
+from storage.sqlite.catalog import SqliteCatalogStore
+from storage.sqlite.series import SqliteSeriesStore
+from streams.shards import shard_of
+from tests.api.doors import NOW_MS, POLICY, bearer, running_door, signing_key
+from tests.api.masts import at
+from tests.api.test_dead_letters import letter as letter_of
+from tests.workers.world import SHARDS, step
+
+ACME, OTHER, SLEEPER = "acme", "other", "asleep"
+NOW_S = NOW_MS // 1_000
+FROM, TO = at(-60_000), at(60_000)
+RECORDS = [{"_time": at(number), "level": number, "temperature": number / 4} for number in range(3)]
+EVENT_TIME = at(-1_000)
+BASE = "/api/assetmanagement/v3"
+EVENTS = "/api/eventmanagement/v3"
+FILES = "/api/iotfile/v3/files"
+STILL = replace(POLICY, catalog_refresh_s=3_600.0)
+"""The change log is read when a test says so."""
+
+TYPES = {
+    "aspecttypes/{0}.Weather": {
+        "name": "Weather",
+        "variables": [{"name": "level", "dataType": "INT"}, {"name": "temperature", "dataType": "DOUBLE"}],
+    },
+    "aspecttypes/{0}.Spare": {"name": "Spare", "variables": [{"name": "level", "dataType": "INT"}]},
+    "assettypes/{0}.Stock": {"name": "Stock", "parentTypeId": "core.basicdevice"},
+    "assettypes/{0}.Mast": {
+        "name": "Mast",
+        "parentTypeId": "{0}.Stock",
+        "aspects": [{"name": "weather", "aspectTypeId": "{0}.Weather"}],
+    },
+    "assettypes/{0}.Spare": {"name": "Spare", "parentTypeId": "core.basicdevice"},
+}
+"""By path; `{0}` is the tenant."""
+
+NUMBERS = {ACME: 1, OTHER: 2, SLEEPER: 3}
+
+CONSTANT_VERSIONS = ("spare_etag", "event_etag", "event_type_etag", "file_etag")
+"""Of things that only their own row changes: the first tenant's have the version 0."""
+VERSIONS = ("asset_etag", "aspect_type_etag", "asset_type_etag", *CONSTANT_VERSIONS)
+
+
+@contextlib.asynccontextmanager
+async def opened(kind: str, folder: Any, server: Any) -> AsyncIterator[tuple[Any, Any]]:
+    """Open a catalogue and a series store, empty; Cassandra's keyspace is dropped at the end."""
+    if kind == "memory":
+        yield MemoryCatalogStore(), MemorySeriesStore()
+        return
+    if kind == "sqlite":
+        catalog = await SqliteCatalogStore.open(folder / "catalog.db")
+        series = await SqliteSeriesStore.open(folder / "series.db")
+    else:
+        address = Address(
+            [server.host], server.port, f"security_{folder.name.replace('-', '_')}_{os.getpid()}"
+        )
+        catalog = await CassandraCatalogStore.open(address)
+        series = await CassandraSeriesStore.open(address)
+    try:
+        yield catalog, series
+    finally:
+        if kind == "cassandra":
+            series.session.cluster.connect().execute(f"DROP KEYSPACE {address.keyspace}", timeout=60)
+        await catalog.close()
+        await series.close()
+
+
+class Estate:
+    """The door, its inside, and what every tenant has."""
+
+    def __init__(self, running: Any) -> None:
+        """Own nothing yet."""
+        self.door, self.http, self.world = running.door, running.http, running.world
+        self.catalog, self.clock = running.catalog, running.clock
+        self.writer = self.world.writer()
+        self._tokens: dict[Any, str] = {}
+        self.things: dict[str, dict[str, str]] = {}
+        """tenant → name → id."""
+        self.twins: dict[str, dict[str, str]] = {}
+        """tenant → name → what the id could be and nobody's is; as long, and next to it in any order."""
+
+    def token(self, tenant: str, scopes: tuple[str, ...] = ALL_SCOPES, ago_s: int = 0) -> str:
+        """Sign a token that was given so long ago; the same again where it was signed before."""
+        asked = tenant, scopes, ago_s
+        if asked not in self._tokens:
+            category = "user-token:v1" if scopes == DEVICE_SCOPES else "client-token:v1"
+            grant = Grant(tenant, f"{tenant}-tech", f"{tenant}-tech", scopes, category, 1_799)
+            self._tokens[asked] = self.door.services.identity.tokens.issue(grant, NOW_S - ago_s)[0]
+        return self._tokens[asked]
+
+    async def call(self, tenant: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
+        """Send a request that must be taken."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = None if body is None else json.dumps(body)
+        answer = await self.http.request(
+            method, path, content=content, headers={**bearer(self.token(tenant)), **named}
+        )
+        assert answer.status_code < 300, answer.text
+        return answer
+
+    def thing(self, tenant: str, name: str) -> str:
+        """Give the id of something; of a version the present one."""
+        index = self.door.services.index.of(tenant)
+        versions = {
+            "asset_etag": index.assets.get(self.things[tenant]["asset"]),
+            "aspect_type_etag": index.find_aspect_type(f"{tenant}.Weather"),
+            "asset_type_etag": index.find_asset_type(f"{tenant}.Mast"),
+        }
+        if name not in versions:
+            return self.things[tenant][name]
+        kept = versions[name]
+        return "0" if kept is None else str(kept.version)
+
+    async def suspend(self, tenant: str, *, suspended: bool = True) -> None:
+        """Suspend a tenant behind the door's back, as another process does."""
+        document = await self.catalog.get("core", "tenant", tenant)
+        changed = msgspec.structs.replace(
+            msgspec.json.decode(document.body, type=Tenant), suspended=suspended
+        )
+        body = msgspec.json.encode(changed)
+        assert await self.catalog.replace("core", "tenant", tenant, body, document.version) is not None
+
+    async def furnish(self, tenant: str, number: int) -> None:
+        """Give a tenant one of everything; tenants of one number have the same ids, where they may."""
+        for path, body in TYPES.items():
+            made = json.loads(json.dumps(body).replace("{0}", tenant))
+            await self.call(tenant, "PUT", f"{BASE}/{path.format(tenant)}", made)
+        things = self.things[tenant] = {
+            "tenant": tenant,
+            "root": root_asset(tenant).id,
+            "asset": "0abc"[number] * 32,
+            "spare_asset": "0def"[number] * 32,
+            "aspect_type": f"{tenant}.Weather",
+            "new_aspect_type": f"{tenant}.{'Fresh' if tenant == ACME else 'Weather'}",
+            "spare_aspect_type": f"{tenant}.Spare",
+            "parent_type": f"{tenant}.Stock",
+            "asset_type": f"{tenant}.Mast",
+            "new_asset_type": f"{tenant}.{'Fresh' if tenant == ACME else 'Mast'}",
+            "spare_asset_type": f"{tenant}.Spare",
+            "event_type": f"{tenant}.Alarm",
+            "new_event_type": f"{tenant}.{'Fresh' if tenant == ACME else 'Alarm'}",
+            "spare_event_type": f"{tenant}.Spare",
+            **dict.fromkeys(CONSTANT_VERSIONS, str(number - 1)),
+            "token": self.token(tenant),
+            "client": f"{tenant}-app",
+            "secret": f"{tenant}-s3cret",
+            "user": f"{tenant}-board",
+            "password": f"{tenant}-p4ss",
+        }
+        await self._add_asset(tenant, number)
+        await self._write(tenant, things, number)
+        await self._report(tenant, things, number)
+        await self._file(tenant, things, number)
+        await self._log_in(tenant, things)
+        twins = {name: twin_of(name, value) for name, value in things.items()}
+        self.twins[tenant] = twins | dict.fromkeys(VERSIONS, "98765")
+
+    async def _add_asset(self, tenant: str, number: int) -> None:
+        """Add the asset, and change everything as often as the number says: versions differ by tenant."""
+        things = self.things[tenant]
+        asset = Asset(
+            id=things["asset"], tenant=tenant, name="M", type_id=f"{tenant}.Mast", parent_id=things["root"]
+        )
+        await self.catalog.create(tenant, "asset", asset.id, msgspec.json.encode(asset))
+        spare = msgspec.structs.replace(asset, id=things["spare_asset"], name="S", type_id="core.basicdevice")
+        await self.catalog.create(tenant, "asset", spare.id, msgspec.json.encode(spare))
+        await self.door.services.refresh()
+        for path in (f"assets/{asset.id}", f"aspecttypes/{tenant}.Weather", f"assettypes/{tenant}.Mast"):
+            for _ in range(number - 1):
+                body = (await self.call(tenant, "GET", f"{BASE}/{path}")).json()
+                sent = {"name": "M"} if path.startswith("assets") else body
+                await self.call(tenant, "PUT", f"{BASE}/{path}", sent, if_match=str(body["etag"]))
+        kind = (await self.call(tenant, "GET", f"{BASE}/assettypes/{tenant}.Mast")).json()
+        things["aspect_id"] = kind["aspects"][0]["aspectId"]
+
+    async def _write(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Write records under keys, bury a letter, submit a job."""
+        keys = {f"{kind}_key": f"{tenant}-{kind}" for kind in ("put", "patch", "set", "delete")}
+        things.update(keys)
+        series = f"{PATH}/{things['asset']}/weather"
+        later = [{"_time": at(1_000), "level": 7}]
+        pair = {"entityId": things["asset"], "propertySetName": "weather", "data": later}
+        if tenant != ACME:  # Keys of `acme` are used first by the rows themselves.
+            await self.call(tenant, "PUT", series, later, idempotency_key=keys["put_key"])
+            await self.call(tenant, "PATCH", series, later, idempotency_key=keys["patch_key"])
+            await self.call(tenant, "PUT", PATH, {"timeseries": [pair]}, idempotency_key=keys["set_key"])
+            gone = f"{series}?from={at(2_000)}&to={at(3_000)}"
+            await self.call(tenant, "DELETE", gone, idempotency_key=keys["delete_key"])
+        things["receipt"] = (await self.call(tenant, "PUT", series, RECORDS)).headers["write-receipt"]
+        await step(self.writer)
+        await self._bury(tenant, things, number)
+        answer = await self.call(tenant, "POST", "/api/aspectstore/v1/dead-letters/replay", {})
+        things["job"] = answer.json()["id"]
+
+    async def _bury(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Put an entry of the tenant, in the shard of its number, among the dead letters."""
+        asset = next(n for n in range(1_000) if shard_of(tenant, f"{n:032x}", SHARDS) == number)
+        letter = letter_of(tenant, asset, 500 + NUMBERS[tenant])
+        await self.world.stream.bury(letter)
+        things["shard"], things["position"] = str(letter.shard), str(letter.position)
+        things["letter"] = f"{letter.shard}/{letter.position}"
+        things["cursor"] = f"{letter.shard}.{letter.position - 1}"
+
+    async def _report(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Make event types, an event and a job of each kind."""
+        for name in ("Alarm", "Spare"):
+            await self.call(tenant, "POST", f"{EVENTS}/eventTypes", {"name": name})
+        event = {"entityId": things["asset"], "typeId": f"{tenant}.Alarm", "timestamp": EVENT_TIME}
+        things["event"] = (await self.call(tenant, "POST", f"{EVENTS}/events", event)).json()["id"]
+        for version in map(str, range(number - 1)):
+            changed = {**event, "text": version}
+            await self.call(tenant, "PUT", f"{EVENTS}/events/{things['event']}", changed, if_match=version)
+            change = [{"op": "replace", "path": "/ttl", "value": 30}]
+            await self.call(tenant, "PATCH", f"{EVENTS}/eventTypes/{tenant}.Alarm", change)
+        nothing = {"filter": {"entityId": things["asset"], "typeId": "none"}}
+        for kind, body in (("create", {"events": [event]}), ("delete", nothing)):
+            answer = await self.call(tenant, "POST", f"{EVENTS}/{kind}EventsJobs", body)
+            things[f"{kind}_job"] = answer.json()["id"]
+
+    async def _file(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Store files, and begin uploads in parts."""
+        folder = f"{FILES}/{things['asset']}"
+        for name in ("kept.txt", "changed.txt", "spare.txt"):
+            await self.call(tenant, "PUT", f"{folder}/{name}", f"{name} of {tenant}")
+            for version in map(str, range(number - 1)):
+                await self.call(tenant, "PUT", f"{folder}/{name}", f"{name} of {tenant}", if_match=version)
+        for name in ("long.bin", "done.bin"):
+            await self.call(tenant, "PUT", f"{folder}/{name}?upload=start", "")
+        await self.call(tenant, "PUT", f"{folder}/long.bin?part=1", f"begun by {tenant}")
+
+    async def _log_in(self, tenant: str, things: dict[str, str]) -> None:
+        """Make a client and a user of the tenant, and begin a family of refresh tokens."""
+        passwords = Passwords(8)
+        grants = (CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN)
+        given = Credentials(tenant, things["client"], things["secret"])
+        await add_client(self.catalog, passwords, given, ALL_SCOPES, grants)
+        await add_user(self.catalog, passwords, tenant, things["user"], things["password"])
+        form = {
+            "grant_type": "password", "username": things["user"], "password": things["password"],
+            "client_id": things["client"], "client_secret": things["secret"],
+        }  # fmt: skip
+        answer = await self.http.post("/oauth/token", data=form)
+        assert answer.status_code == 200, answer.text
+        things["refresh"] = answer.json()["refresh_token"]
+
+
+def twin_of(name: str, value: str) -> str:
+    """Give an id that nobody has, as like the given one as can be."""
+    if name == "shard":
+        return "0"
+    if name in {"position", "letter", "cursor"}:
+        place = re.search(r"\d+$", value)
+        assert place is not None
+        return value[: place.start()] + str(int(place[0]) + 10)
+    at_place = {"token": len(value) - 20, "receipt": len(value) // 2}.get(name, len(value) - 1)
+    if name == "refresh":  # Another family: a known one with another secret would be revoked.
+        at_place = value.rindex(".") - 1
+    other = "d" if value[at_place] == "e" else "e"
+    return value[:at_place] + other + value[at_place + 1 :]
+
+
+@contextlib.asynccontextmanager
+async def open_estate(
+    catalog: Any, store: Any, numbers: Mapping[str, int] = NUMBERS, policy: DoorPolicy = STILL
+) -> AsyncIterator[Estate]:
+    """Start a door over a catalogue and a store, with furnished tenants; the third one is suspended."""
+    clock = ManualClock(NOW_MS)
+    await catalog.create("core", "key", "token-000001", signing_key())
+    await bootstrap(catalog, Passwords(8), NOW_MS, Credentials(ACME, f"{ACME}-tech", "s3cret"))
+    for tenant in numbers:
+        await create_tenant(catalog, tenant, NOW_MS)
+    async with running_door(catalog, clock, policy, store=store) as running:
+        estate = Estate(running)
+        for tenant, number in numbers.items():
+            await estate.furnish(tenant, number)
+        if SLEEPER in numbers:
+            await estate.suspend(SLEEPER)
+            await estate.door.services.refresh()
+        yield estate
+
+
+@contextlib.asynccontextmanager
+async def served(estate: Estate) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the door over a socket, as processes do, and give a client of it."""
+    listener, begun = listen("127.0.0.1", 0), asyncio.Event()
+    server = Server(estate.door, 30.0, begun.set)
+    task = asyncio.create_task(server.serve([listener]))
+    await begun.wait()
+    base = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await task

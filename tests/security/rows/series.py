@@ -1,0 +1,66 @@
+"""Records of series, and what became of a write.
+
+An idempotency key belongs to its tenant: one that another tenant has used is new here.
+"""
+
+from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE
+from api.series import PATH
+from tests.security.estate import FROM, RECORDS, TO
+from tests.security.table import STRANGER, Row
+
+ONE = f"{PATH}/{{asset}}/{{aspect}}"
+_HERE = f"{PATH}/<asset>/weather"
+
+ROWS = [
+    Row(
+        route=f"PUT {ONE}",
+        scope=SERIES_WRITE,
+        status=204,
+        path=_HERE,
+        headers={"idempotency-key": "<put_key>"},
+        body=RECORDS,
+        foreign={"put_key in header idempotency-key": 204},
+    ),
+    Row(
+        route=f"PATCH {ONE}",
+        scope=SERIES_WRITE,
+        status=204,
+        path=_HERE,
+        headers={"idempotency-key": "<patch_key>"},
+        body=RECORDS,
+        foreign={"patch_key in header idempotency-key": 204},
+    ),
+    Row(
+        route=f"PUT {PATH}",
+        scope=SERIES_WRITE,
+        status=202,
+        path=PATH,
+        headers={"idempotency-key": "<set_key>"},
+        body={"timeseries": [{"entityId": "<asset>", "propertySetName": "weather", "data": RECORDS}]},
+        foreign={"set_key in header idempotency-key": 202, "asset in body": 202},
+        callers={STRANGER: 202},
+    ),
+    Row(
+        route=f"GET {ONE}",
+        scope=SERIES_READ,
+        status=200,
+        path=_HERE,
+        query={"from": FROM, "to": TO},
+        headers={"read-after": "<receipt>"},
+    ),
+    Row(
+        route="GET /api/aspectstore/v1/receipts/{receipt}",
+        scope=SERIES_WRITE,
+        status=200,
+        path="/api/aspectstore/v1/receipts/<receipt>",
+    ),
+    Row(
+        route=f"DELETE {ONE}",
+        scope=SERIES_DELETE,
+        status=204,
+        path=_HERE,
+        query={"from": FROM, "to": TO},
+        headers={"idempotency-key": "<delete_key>"},
+        foreign={"delete_key in header idempotency-key": 204},
+    ),
+]
