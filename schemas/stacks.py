@@ -41,12 +41,10 @@ class Stack(NamedTuple):
     def regrouped(self, groups: Ints, apart: int) -> dict[int, Partials]:
         """Fold into wider groups, by variable: `groups` gives the new number of each, 0 ≤ number < apart."""
         folded = regrouped(self.partials, groups + self.owners * apart)
-        edges = folded.groups.searchsorted(np.arange(len(self.variables) + 1) * apart).tolist()
-        folded = msgspec.structs.replace(folded, groups=folded.groups % apart)
-        return {
-            variable: changed(folded, itemgetter(slice(first, end)))
-            for variable, first, end in zip(self.variables, edges[:-1], edges[1:], strict=True)
-        }
+        edges = folded.groups.searchsorted(np.arange(len(self.variables) + 1) * apart)
+        return Stack(
+            self.variables, edges, msgspec.structs.replace(folded, groups=folded.groups % apart)
+        ).split()
 
     def split(self) -> dict[int, Partials]:
         """Give the groups of each variable as they are."""

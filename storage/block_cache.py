@@ -6,11 +6,11 @@ reached by nobody. What it saves is a call to the store for what was read a mome
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection
 
 from schemas.ids import SeriesId
 from storage.port import Outset, SeriesReads, SliceId, SliceState
+from storage.recent import Recent
 
 CACHE_BYTES_MAX = 32 * 1024 * 1024
 """Kept by a process: some 50 M values as they are stored, and little beside what its requests take."""
@@ -31,10 +31,13 @@ class BlockCache(SeriesReads):
     ) -> None:
         """Keep nothing yet."""
         self._store = store
-        self._bytes_max = bytes_max
         self._row_bytes_max = share_max * bytes_max
-        self._kept: OrderedDict[Key, bytes] = OrderedDict()
-        self.kept_bytes = 0
+        self._kept: Recent[Key, bytes] = Recent(bytes_max, _size_of)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Give what the rows take."""
+        return self._kept.taken
 
     async def read_outset(
         self, series: SeriesId, start_ms: int, end_ms: int, *, newest_first: bool = False
@@ -61,21 +64,15 @@ class BlockCache(SeriesReads):
                     lacking[block_id] = None
                     lacked.add(variable)
                 else:
-                    self._kept.move_to_end(key)
                     found[key] = body
         if lacking:
             read = await self._store.read_blocks(slice_id, part, sorted(lacked), list(lacking))
             for key, body in read.items():
-                self._keep(key, body)
+                if _size_of(body) <= self._row_bytes_max:
+                    self._kept.put(key, body)
             found |= read
         return found
 
-    def _keep(self, key: Key, body: bytes) -> None:
-        size = len(body) + ROW_BYTES
-        if key in self._kept or size > self._row_bytes_max:
-            return
-        self._kept[key] = body
-        self.kept_bytes += size
-        while self.kept_bytes > self._bytes_max:
-            _, oldest = self._kept.popitem(last=False)
-            self.kept_bytes -= len(oldest) + ROW_BYTES
+
+def _size_of(body: bytes) -> int:
+    return len(body) + ROW_BYTES

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
-    """At most so many entries."""
+def _one(_: object) -> int:
+    return 1
 
-    def __init__(self, entries_max: int) -> None:
+
+class Recent(Generic[K, V]):
+    """Entries that take no more than the room there is; each takes one, unless `size_of` says otherwise."""
+
+    def __init__(self, room: int, size_of: Callable[[V], int] = _one) -> None:
         """Know nothing yet."""
-        self._entries_max = entries_max
+        self._room = room
+        self._size_of = size_of
         self._entries: OrderedDict[K, V] = OrderedDict()
+        self.taken = 0
 
     def get(self, key: K) -> V | None:
         """Give what is known, and keep it longer."""
@@ -26,7 +33,11 @@ class Recent(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         """Keep this, in place of what is known."""
+        known = self._entries.pop(key, None)
+        if known is not None:
+            self.taken -= self._size_of(known)
         self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._entries_max:
-            self._entries.popitem(last=False)
+        self.taken += self._size_of(value)
+        while self.taken > self._room:
+            _, oldest = self._entries.popitem(last=False)
+            self.taken -= self._size_of(oldest)

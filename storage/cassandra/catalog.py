@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from schemas.errors import OutcomeUnknown
+from schemas.limits import MINUTE_MS
 from storage.cassandra.migrate import migrate
+from storage.cassandra.outcomes import settled
 from storage.cassandra.session import Address, Session
 from storage.port import CatalogStore, Change, Document
 from storage.statements import load
@@ -26,10 +28,6 @@ BUCKETS = 16
 
 OVERLAP_MS = 10_000
 """How long a change may come after its line: the driver gives an answer up after 10 s."""
-
-MINUTE_MS = 60_000
-
-SWAP_TRIES = 3
 
 BODY_PAGE_ROWS = 1_000
 
@@ -157,27 +155,10 @@ class CassandraCatalogStore(CatalogStore):
         return int((await self.session.rows("read_clock"))[0][0])
 
     async def _settle(self, wanted: Document, swap: Callable[[], Awaitable[bool]]) -> bool:
-        """Run a compare-and-set until its outcome is known; OutcomeUnknown if it does not become so.
+        async def look() -> Document | None:
+            return await self._get(wanted.tenant, wanted.kind, wanted.id, serial=True)
 
-        Repeating it is harmless: it either finds its condition still true, or itself or another applied.
-        """
-        unknown = False
-        for _ in range(SWAP_TRIES):
-            try:
-                if await swap():
-                    return True
-            except OutcomeUnknown:
-                unknown = True
-                continue
-            if not unknown:
-                return False
-            stored = await self._get(wanted.tenant, wanted.kind, wanted.id, serial=True)
-            if stored == wanted:
-                return True
-            if stored is None or stored.version <= wanted.version:
-                return False
-            break
-        raise OutcomeUnknown(f"nobody knows whether the {wanted.kind} was stored; look before repeating")
+        return await settled(swap, look, wanted, f"the {wanted.kind} was stored")
 
 
 def _key(document: Document) -> tuple[str, str, int, str]:

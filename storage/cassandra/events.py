@@ -13,10 +13,10 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from schemas.errors import OutcomeUnknown
 from schemas.limits import DAY_MS
 from storage.cassandra.calls import Call
 from storage.cassandra.migrate import migrate
+from storage.cassandra.outcomes import settled
 from storage.cassandra.session import Address, Session
 from storage.event_port import EventRow, EventSpan, EventStore
 from storage.recent import Recent
@@ -32,8 +32,6 @@ DAYS_AT_ONCE = 8
 
 DAYS_KEPT = 20_000
 """Entity-days of which a process remembers that it noted them: some 4 MB."""
-
-SWAP_TRIES = 3
 
 ALL_ENTITIES = ""
 """The entity under which a tenant's own days are noted."""
@@ -220,28 +218,11 @@ class CassandraEventStore(EventStore):
     async def _settled(
         self, swap: Callable[[], Awaitable[bool]], wanted: EventRow, *, gone: bool = False
     ) -> bool:
-        """Run a compare-and-set until its outcome is known; OutcomeUnknown if it does not become so.
-
-        Repeating it is harmless: it either finds its condition still true, or itself or another applied.
-        """
-        unknown = False
-        for _ in range(SWAP_TRIES):
-            try:
-                if await swap():
-                    return True
-            except OutcomeUnknown:
-                unknown = True
-                continue
-            if not unknown:
-                return False
+        async def look() -> EventRow | None:
             place = _Place(wanted.time_ms, wanted.id, wanted.entity)
-            stored = await self._read_at(wanted.tenant, place, serial=True)
-            if gone:
-                return stored is None
-            if stored is None or stored.version <= wanted.version:
-                return stored == wanted
-            break
-        raise OutcomeUnknown("nobody knows whether the event was changed; look before repeating")
+            return await self._read_at(wanted.tenant, place, serial=True)
+
+        return await settled(swap, look, wanted, "the event was changed", gone=gone)
 
 
 def _key(row: EventRow) -> tuple[str, str, int, int, str]:

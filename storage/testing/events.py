@@ -11,6 +11,9 @@ import itertools
 import os
 from abc import abstractmethod
 
+import pytest
+
+from schemas.errors import StoreUnavailable
 from schemas.limits import DAY_MS
 from storage.event_port import EventRow, EventSpan, EventStore
 
@@ -249,3 +252,24 @@ class EventStoreContract:
 
         await again.close()
         await again.close()
+
+
+class ClosedEventStoreContract:
+    """What a store promises that has something to close."""
+
+    store: EventStore
+
+    async def test_a_closed_store_is_unavailable(self) -> None:
+        """Every method says so in our own words."""
+        row = event("acme", 1)
+        await self.store.close()
+        for call in (
+            self.store.create(row),
+            self.store.get("acme", "0001"),
+            self.store.read(always("acme"), 1),
+            self.store.replace(row, b""),
+            self.store.remove(row),
+            self.store.read_versions(row),
+        ):
+            with pytest.raises(StoreUnavailable):
+                await call

@@ -2,14 +2,21 @@
 
 import pytest
 
-from schemas.errors import OutcomeUnknown, StoreUnavailable
+from schemas.errors import OutcomeUnknown
 from schemas.limits import DAY_MS
 from storage.cassandra.events import CassandraEventStore
 from storage.cassandra.session import Address
-from storage.testing.events import BEGIN_MS, EventStoreContract, always, event, fresh_tenant
+from storage.testing.events import (
+    BEGIN_MS,
+    ClosedEventStoreContract,
+    EventStoreContract,
+    always,
+    event,
+    fresh_tenant,
+)
 
 
-class TestCassandraEvents(EventStoreContract):
+class TestCassandraEvents(EventStoreContract, ClosedEventStoreContract):
     """The contract over a real server; all tests share a keyspace and use tenants of their own."""
 
     @pytest.fixture(autouse=True)
@@ -51,21 +58,6 @@ class TestCassandraEvents(EventStoreContract):
 
         assert await self.store.read(always(tenant), 10) == rows[::-1]
         assert await self.store.read(always(tenant, "e"), 2) == [rows[2], rows[1]]
-
-    async def test_a_closed_store_is_unavailable(self):
-        """Every method says so in our own words."""
-        row = event("acme", 1)
-        await self.store.close()
-        for call in (
-            self.store.create(row),
-            self.store.get("acme", "0001"),
-            self.store.read(always("acme"), 1),
-            self.store.replace(row, b""),
-            self.store.remove(row),
-            self.store.read_versions(row),
-        ):
-            with pytest.raises(StoreUnavailable):
-                await call
 
 
 class Session:

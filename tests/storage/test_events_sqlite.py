@@ -3,13 +3,12 @@
 import apsw
 import pytest
 
-from schemas.errors import StoreUnavailable
 from storage.sqlite.events import SCHEMA, SqliteEventStore
 from storage.statements import texts
-from storage.testing.events import EventStoreContract, always, event
+from storage.testing.events import ClosedEventStoreContract, EventStoreContract
 
 
-class TestSqliteEvents(EventStoreContract):
+class TestSqliteEvents(EventStoreContract, ClosedEventStoreContract):
     """The contract over a file."""
 
     @pytest.fixture(autouse=True)
@@ -26,21 +25,6 @@ class TestSqliteEvents(EventStoreContract):
         store = await SqliteEventStore.open(self._path)
         self._opened.append(store)
         return store
-
-    async def test_a_closed_store_is_unavailable(self):
-        """Every method says so in our own words."""
-        row = event("acme", 1)
-        await self.store.close()
-        for call in (
-            self.store.create(row),
-            self.store.get("acme", "0001"),
-            self.store.read(always("acme"), 1),
-            self.store.replace(row, b""),
-            self.store.remove(row),
-            self.store.read_versions(row),
-        ):
-            with pytest.raises(StoreUnavailable):
-                await call
 
 
 @pytest.mark.parametrize("name", texts("storage.sqlite", "events.sql"))
