@@ -60,7 +60,7 @@ class Outcome:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1e6
 
 
-class _Connection:
+class Connection:
     """One keep-alive connection and the requests that it has still to send."""
 
     __slots__ = ("buffer", "latencies_ns", "requests", "sent_ns", "socket", "unsent")
@@ -81,10 +81,14 @@ class _Connection:
         request = next(self.requests, None)
         if request is None:
             return False
+        self.send(request)
+        return True
+
+    def send(self, request: bytes) -> None:
+        """Begin to send a request; `unsent` is what the socket has not taken yet."""
         self.sent_ns = perf_counter_ns()
         self.unsent = memoryview(request)
         self.flush()
-        return True
 
     def flush(self) -> None:
         """Send what the socket takes of the rest."""
@@ -161,7 +165,7 @@ def drive(
     After that time nothing new is sent, but answers that are under way are waited for and counted.
     With `keep`, all answers are in the outcome, else the first ten that were refused.
     """
-    connections = [_Connection(address, iter(plan)) for plan in plans]
+    connections = [Connection(address, iter(plan)) for plan in plans]
     try:
         return _loop(connections, seconds_max, keep=keep)
     finally:
@@ -169,7 +173,7 @@ def drive(
             connection.socket.close()
 
 
-def _loop(connections: list[_Connection], seconds_max: float | None, *, keep: bool) -> Outcome:
+def _loop(connections: list[Connection], seconds_max: float | None, *, keep: bool) -> Outcome:
     outcome = Outcome(by_plan=[connection.latencies_ns for connection in connections])
     poll = select.epoll()
     by_number = {connection.socket.fileno(): connection for connection in connections}
@@ -207,7 +211,7 @@ def _loop(connections: list[_Connection], seconds_max: float | None, *, keep: bo
     return outcome
 
 
-def _events(connection: _Connection) -> int:
+def _events(connection: Connection) -> int:
     return select.EPOLLIN | (select.EPOLLOUT if connection.unsent is not None else 0)
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import CALL_S, CREDENTIALS, clean_environ
 from tests.e2e.test_command import TOA5
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "one-file-many-assets.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "one-file-many-assets.md"
 TOLERANCE = 1e-12
 """Of the sum of magnitudes: both sum in an order of their own."""
 
