@@ -13,7 +13,7 @@ from api.aggregating import Aggregating, Variables
 from api.asset_writes import ZONES
 from api.errors import JSON
 from api.identity.tokens import Identity
-from api.reading import Gone
+from api.reading import Gone, Reads
 from api.series import Answered
 from api.services import Services
 from schemas import codes
@@ -31,6 +31,7 @@ from schemas.partials import Partials
 from schemas.percentiles import Percentiles, fraction_of, is_percentile
 from schemas.receipts import Place
 from schemas.screen import chosen_points, columns_of
+from schemas.shares import Action
 
 PATH_V4 = "/api/iottsaggregates/v4/aggregates"
 
@@ -53,6 +54,8 @@ class _Question(NamedTuple):
     """One question, read and checked."""
 
     series: SeriesId
+    reading: Reads
+    """What shows of the series what the caller may see."""
     query: AggregateQuery
     extras: Extras
     after: Sequence[Place]
@@ -79,7 +82,7 @@ class Request(NamedTuple):
 async def answer_dialect(services: Services, request: Request) -> Answer:
     """Answer a route of the dialect: intervals in the asset's zone."""
     question = await _read(services, request, Extras())
-    return await _intervals(Aggregating(services.series.reading), question)
+    return await _intervals(Aggregating(question.reading), question)
 
 
 async def answer_own(services: Services, request: Request) -> Answer:
@@ -88,7 +91,7 @@ async def answer_own(services: Services, request: Request) -> Answer:
     if problems:
         raise Invalid(problems)
     question = await _read(services, request, extras)
-    aggregating = Aggregating(services.series.reading)
+    aggregating = Aggregating(question.reading)
     if extras.points_max is not None:
         return await _points(aggregating, question, extras.points_max)
     return await _intervals(aggregating, question)
@@ -108,8 +111,11 @@ def answered(answer: Answer, name: str | None = None) -> Answered:
 
 async def _read(services: Services, request: Request, extras: Extras) -> _Question:
     tenant, now_ms = request.caller.tenant, services.ports.clock.now_ms()
-    series, aspect = await services.index.find_series(tenant, request.asset_id, request.aspect_name)
-    asset = services.index.of(tenant).asset(series.asset).value
+    # Points are records, however few of them.
+    action = Action.AGGREGATES_READ if extras.points_max is None else Action.RECORDS_READ
+    granted = await services.access.series(request.caller, (request.asset_id, request.aspect_name), action)
+    series, aspect = granted.series, granted.aspect
+    asset = services.index.of(series.tenant).asset(series.asset).value
     terms = Terms(
         _zone(request.parameters.get("timezone"), asset.timezone),
         now_ms,
@@ -122,7 +128,8 @@ async def _read(services: Services, request: Request, extras: Extras) -> _Questi
     if query is None:
         raise Invalid(problems)
     after = services.series.places(tenant, request.read_after)
-    return _Question(series, query, extras, after, now_ms)
+    reading = granted.reading(services.series.reading)
+    return _Question(series, reading, query, extras, after, now_ms)
 
 
 def _zone(asked: str | None, of_asset: str) -> ZoneInfo:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from api.reading import Gone, Reading, gone_in
+from api.reading import Gone, Reads, gone_in
 from schemas.aspects import VariableType
 from schemas.codes import INVALID_PARAMETER
 from schemas.columns import Columns, Ints
@@ -79,7 +79,7 @@ class Folded:
 class Aggregating:
     """Aggregates of series, out of what a door reads."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reads) -> None:
         """Fold what `reading` finds."""
         self._reading = reading
 

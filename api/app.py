@@ -16,31 +16,57 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
+from api.access import Access
+from api.admission import Admission
+from api.audit import AuditTrail
 from api.bodies import StrictRequest, check_media, check_present
 from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
+from api.deletes import DeleteService
 from api.door import Door
 from api.errors import answer
+from api.feeds import Feeds
 from api.files import FileService
 from api.identity.service import IdentityService
+from api.model_files import ModelFiles
 from api.probe import Probe
 from api.queries import check_query
+from api.quotas import HELD, Quotas
 from api.routes import (
     aggregates,
+    api_keys,
     aspect_types,
     asset_parts,
     asset_types,
     assets,
+    audit,
+    authorize,
+    clients,
     dead_letters,
+    deletes,
+    erasures,
     event_jobs,
     event_types,
     events,
     files,
     health,
+    legal,
+    message_broker,
+    model_files,
     models,
+    policies,
     queries,
     series,
+    shares,
+    subscriptions,
+    subtenants,
+    technical_tokens,
+    tenant_management,
+    tenants,
+    token_keys,
     tokens,
+    usage,
+    users,
 )
 from api.routes.docs import docs_routes
 from api.routes.options import options_routes
@@ -49,26 +75,45 @@ from api.services import Services
 from api.tenancy import deny_by_default
 from api.uploads import UploadService
 from runtime.ports import Ports
-from schemas.errors import ServiceError, Unavailable
+from schemas.errors import ServiceError, TooMany, Unavailable
 
 log = structlog.get_logger(__name__)
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
     *tokens.ROUTES,
+    *authorize.ROUTES,
+    *api_keys.ROUTES,
+    *token_keys.ROUTES,
+    *technical_tokens.ROUTES,
     *health.ROUTES,
     *aspect_types.ROUTES,
     *asset_types.ROUTES,
     *assets.ROUTES,
     *asset_parts.ROUTES,
     *models.ROUTES,
+    *model_files.ROUTES,
     *series.ROUTES,
     *queries.ROUTES,
     *aggregates.ROUTES,
     *dead_letters.ROUTES,
+    *deletes.ROUTES,
     *events.ROUTES,
     *event_types.ROUTES,
     *event_jobs.ROUTES,
     *files.ROUTES,
+    *subtenants.ROUTES,
+    *shares.ROUTES,
+    *subscriptions.ROUTES,
+    *message_broker.ROUTES,
+    *audit.ROUTES,
+    *erasures.ROUTES,
+    *policies.ROUTES,
+    *usage.ROUTES,
+    *users.ROUTES,
+    *clients.ROUTES,
+    *tenants.ROUTES,
+    *tenant_management.ROUTES,
+    *legal.ROUTES,
 )
 
 BODY_BYTES_MAX = 1_048_576
@@ -86,17 +131,27 @@ def create_app(ports: Ports, routes: Sequence[ControllerRouterHandler] = ()) -> 
 def join(litestar: Litestar, ports: Ports) -> Door:
     """Put a framework application that serves no other door to work over these ports."""
     index = CatalogIndex(ports.catalog, ports.clock, ports.policy.profile, ports.policy.retention_days)
-    identity = IdentityService(ports, index.is_active)
+    access = Access(index, ports.clock)
+    probe = Probe(ports)
+    quotas = Quotas(ports.stream, index, ports.clock, ports.figures, probe.name)
+    identity = IdentityService(ports, index.is_active, Admission(index).admit)
     file_service = FileService(ports, index)
+    series_service = SeriesService(ports, index, access, quotas)
     services = Services(
         ports,
         identity,
         index,
+        access,
+        quotas,
         Catalogue(ports.catalog, index, ports.clock),
-        SeriesService(ports, index),
-        Probe(ports),
+        series_service,
+        probe,
         file_service,
         UploadService(ports, index, file_service),
+        AuditTrail(ports, index),
+        ModelFiles(ports.catalog, index, ports.clock, file_service),
+        Feeds(ports.clock),
+        DeleteService(ports, index, access, series_service),
     )
     litestar.state.services = services
     return Door(litestar, services)
@@ -132,15 +187,19 @@ def _services(state: State) -> Services:
 
 
 async def _before_request(request: Request[Any, Any, Any]) -> None:
-    """Run after the guard and before the body is read."""
+    """Run after the guard and before the handler; bodies are read by then, or by the handler."""
     check_query(request)
     check_media(request)
     await check_present(request)
+    services: Services = request.app.state.services
+    await services.audit.begin(request)
 
 
 def _on_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer any exception in the shape of design 6; log what is our own fault."""
     logref = request.scope.get("state", {}).get("request_id", "")
+    if isinstance(error, TooMany) and error.hold_s:
+        request.scope["state"][HELD] = error.hold_s
     status, headers, body = answer(error, logref, request.scope["path"])
     if status >= 500 and not isinstance(error, Unavailable):
         log.error("request_failed", exc_info=error)

@@ -6,6 +6,9 @@ in the tenant's index until something changes. Deleted assets are listed only wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from api.filters import Field, Table, mentions, time_text
 from api.tenant_index import Kept, TenantIndex, canonical
 from schemas.assets import Asset
@@ -25,6 +28,11 @@ def assets_table(index: TenantIndex, filter_text: str) -> Table[Kept[Asset]]:
     return table
 
 
+def files_of(kept: Kept[Asset]) -> tuple[str, ...]:
+    """Give the ids of the files that are assigned to an asset."""
+    return tuple(file.file_id for file in kept.value.file_assignments)
+
+
 def _fields(index: TenantIndex) -> dict[str, Field[Kept[Asset]]]:
     families: dict[str, tuple[str, ...]] = {}
 
@@ -34,7 +42,11 @@ def _fields(index: TenantIndex) -> dict[str, Field[Kept[Asset]]]:
             families[type_id] = tuple(above.id for above in index.chain(type_id))
         return families[type_id]
 
-    return {**_FIELDS, "hasType": Field(family, canonical, has_many=True)}
+    return {
+        **FIELDS,
+        "hasType": Field(family, canonical, has_many=True),
+        "subTenant": Field(lambda kept: index.subtenant_of(kept.value)),
+    }
 
 
 def _deleted(kept: Kept[Asset]) -> str | None:
@@ -42,7 +54,7 @@ def _deleted(kept: Kept[Asset]) -> str | None:
     return None if deleted_ms is None else format_time(deleted_ms)
 
 
-_FIELDS: dict[str, Field[Kept[Asset]]] = {
+FIELDS: Final[Mapping[str, Field[Kept[Asset]]]] = {
     "name": Field(lambda kept: kept.value.name),
     "id": Field(lambda kept: kept.value.id),
     "assetId": Field(lambda kept: kept.value.id),
@@ -50,10 +62,10 @@ _FIELDS: dict[str, Field[Kept[Asset]]] = {
     "parentId": Field(lambda kept: kept.value.parent_id or ""),
     "tenantId": Field(lambda kept: kept.value.tenant),
     "externalId": Field(lambda kept: kept.value.external_id),
-    "subTenant": Field(lambda kept: kept.value.sub_tenant),
     "t2tenant": Field(lambda _: None),
     "timezone": Field(lambda kept: kept.value.timezone),
     "twinType": Field(lambda kept: kept.value.twin_type),
     "deleted": Field(_deleted, time_text, is_time=True),
-    "fileId": Field(lambda kept: tuple(file.file_id for file in kept.value.file_assignments), has_many=True),
+    "fileId": Field(files_of, has_many=True),
 }
+"""Those that need nothing but the asset."""

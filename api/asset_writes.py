@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from api.catalog_index import ASSET
-from api.catalog_writes import UNKNOWN, CatalogWrites, demand_unlocked, refuse
+from api.catalog_writes import UNKNOWN, CatalogWrites, check_files, demand_unlocked, refuse
 from api.hal import Preconditions
+from api.series_count import demand_room
 from api.tenant_index import ASSET_DEPTH_MAX, Kept, TenantIndex
 from api.type_writes import with_file
 from api.wire_assets import (
@@ -61,6 +62,8 @@ class AssetWrites(CatalogWrites):
         new = asset_from(wire, AssetId(secrets.token_hex(16)), tenant, zone)
         refuse(_check_place(new, index))
         refuse(asset_rules.check_asset(new, ZONES) + _check_static(new, index))
+        refuse(check_files(new.file_assignments, (), index))
+        demand_room(index, self._index.profile_of(tenant), new.type_id)
         return _with_own_only(new, None, index)
 
     async def replace_asset(
@@ -98,9 +101,9 @@ class AssetWrites(CatalogWrites):
         self, tenant: TenantId, asset_id: str, key: str, file_id: str | None, wanted: Preconditions
     ) -> Kept[Asset]:
         """Put a file under a key, or take it away with None; NotFound if it is not there."""
-        await self._open(tenant)
+        index = await self._open(tenant)
         document, old = await self._living(tenant, asset_id, wanted)
-        files = with_file(old.file_assignments, key, file_id)
+        files = with_file(old.file_assignments, key, file_id, index)
         kept, _ = await self._store_it(msgspec.structs.replace(old, file_assignments=files), ASSET, document)
         return kept
 
@@ -122,11 +125,22 @@ class AssetWrites(CatalogWrites):
             raise PreconditionFailed("Another move crossed this one; read both assets again.")
         return kept
 
+    async def assign_subtenant(
+        self, tenant: TenantId, asset_id: str, subtenant: str | None, wanted: Preconditions
+    ) -> Kept[Asset]:
+        """Make an asset, with all below it, a subtenant's; with None it follows the asset above it again."""
+        index = await self._open(tenant)
+        document, old = await self._living(tenant, asset_id, wanted)
+        if subtenant is not None and subtenant not in index.subtenants:
+            refuse([Problem("/subTenant", codes.INVALID_BODY, "There is no such subtenant.")])
+        kept, _ = await self._store_it(msgspec.structs.replace(old, sub_tenant=subtenant), ASSET, document)
+        return kept
+
     async def delete_asset(self, tenant: TenantId, asset_id: str, wanted: Preconditions) -> None:
         """Stamp an asset as deleted: it and its series are not found any more (MS-08, wire 4.1).
 
-        Its id is never used again, and its records are kept until retention erases them. A child that
-        another door makes in the same moment stays; it can be moved.
+        Its id is never used again, and what it had is erased after `erase_days` (`workers.eraser`). A child
+        that another door makes in the same moment stays; it can be moved.
         """
         index = await self._open(tenant)
         document, old = await self._living(tenant, asset_id, wanted)
@@ -147,6 +161,7 @@ class AssetWrites(CatalogWrites):
 
     async def _change(self, document: Document, old: Asset, new: Asset, index: TenantIndex) -> Kept[Asset]:
         refuse(asset_rules.check_asset(new, ZONES) + _check_static(new, index))
+        refuse(check_files(new.file_assignments, old.file_assignments, index))
         kept, _ = await self._store_it(_with_own_only(new, old, index), ASSET, document)
         return kept
 

@@ -28,6 +28,7 @@ JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json
 ANY_TYPE: Final = frozenset({"*/*"})
 """For a route that takes a body's bytes as they are."""
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
+MULTIPART_TYPES: Final = frozenset({"multipart/form-data"})
 
 EXPANDED: Final = "expanded_body"
 """Where a decompressed body is kept while its request lasts."""
@@ -51,6 +52,10 @@ class StrictRequest(Request[Identity, None, State]):
             kept[EXPANDED] = text
         expanded: bytes = kept[EXPANDED]
         return expanded
+
+    async def raw_body(self) -> bytes:
+        """Give the body as it was sent."""
+        return await super().body()
 
     async def json(self) -> Any:
         """Give the body as plain values; Malformed with a pointer for what `parse_strictly` refuses."""

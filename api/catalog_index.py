@@ -13,6 +13,9 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from api.identity.accounts import CLIENT, USER, Standing
+from api.policies import POLICY, Policies
+from api.share_index import ShareIndex
 from api.tenant_index import Kept, TenantIndex
 from runtime.ports import Clock
 from schemas.aspects import AspectType
@@ -20,7 +23,10 @@ from schemas.assets import Asset, AssetType, ModelLock
 from schemas.errors import NotFound
 from schemas.ids import CORE, SeriesId, TenantId, is_hex_id
 from schemas.limits import PROFILES, Profile
+from schemas.model_files import ModelFile
 from schemas.retention import KEEP_ALL, Rule
+from schemas.shares import Share
+from schemas.subtenants import Subtenant
 from schemas.tenants import Tenant
 from storage import retention_rules
 from storage.port import CatalogStore, Change, Document
@@ -31,6 +37,9 @@ ASPECT_TYPE: Final = "aspecttype"
 ASSET_TYPE: Final = "assettype"
 ASSET: Final = "asset"
 MODEL_LOCK: Final = "modellock"
+SUBTENANT: Final = "subtenant"
+SHARE: Final = "share"
+MODEL_FILE: Final = "modelfile"
 TENANT: Final = "tenant"
 
 OPEN_LINE_S: Final = 15.0
@@ -39,7 +48,8 @@ OPEN_LINE_S: Final = 15.0
 RETENTION: Final = retention_rules.KIND
 
 FOLLOWED: Final = frozenset(
-    {TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, MODEL_LOCK, "key", "client", "user"}
+    {TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, MODEL_LOCK, SUBTENANT, SHARE, "key", CLIENT, USER}
+    | {"apikey", "revoked", POLICY, MODEL_FILE}
 )
 """Kinds whose changes matter to a door; refresh tokens change too often to be read by all."""
 
@@ -66,6 +76,8 @@ class CatalogIndex:
         self._rules: dict[str, Rule] = {}
         self._tenants: dict[str, Tenant] = {}
         self._parts: dict[str, TenantIndex] = {}
+        self.shares = ShareIndex()
+        self.policies = Policies()
         self._after: str | None = None
         self._refreshed_s = 0.0
         self._open_lines: dict[Change, float] = {}
@@ -92,7 +104,9 @@ class CatalogIndex:
             chunk = names[place : place + LOADED_AT_ONCE]
             parts.update(zip(chunk, await asyncio.gather(*map(self._load_part, chunk)), strict=True))
             await asyncio.gather(*(self._settle_retention(tenants[name]) for name in chunk))
-        self._tenants, self._parts = tenants, parts
+        self._tenants, self._parts, self.shares = tenants, parts, ShareIndex(parts.values())
+        self.policies = Policies(await self._catalog.list(CORE, POLICY))
+        self._profiles = {}
         self._refreshed_s = self._clock.monotonic_s()
 
     async def refresh(self) -> None:
@@ -138,11 +152,30 @@ class CatalogIndex:
         """Take in a type or an asset that this door has just stored."""
         if document.tenant in self._parts:
             _PUT[document.kind](self._parts[document.tenant], document)
+            if document.kind == SHARE:
+                self.shares.put(self._parts[document.tenant].shares[document.id])
 
     def removed(self, tenant: str, kind: str, document_id: str) -> None:
-        """Forget what this door has just removed."""
+        """Forget what this door has just removed, or a tenant that was erased."""
+        if kind == TENANT:
+            self._drop_tenant(document_id)
+            return
+        if kind == POLICY:
+            self.drop_policy(document_id)
         if tenant in self._parts and kind in _DROP:
             _DROP[kind](self._parts[tenant], document_id)
+            if kind == SHARE:
+                self.shares.drop(document_id)
+
+    def put_policy(self, document: Document) -> None:
+        """Take in a new or changed policy."""
+        self.policies.put(document)
+        self._profiles.clear()
+
+    def drop_policy(self, name: str) -> None:
+        """Forget a policy."""
+        self.policies.drop(name)
+        self._profiles.clear()
 
     # Asking.
 
@@ -158,6 +191,10 @@ class CatalogIndex:
             raise NotFound("There is no such tenant.")
         return found
 
+    def find_tenant(self, tenant: TenantId) -> Tenant | None:
+        """Give a tenant; None if there is none."""
+        return self._tenants.get(tenant)
+
     def tenants(self) -> list[TenantId]:
         """List all tenants by name."""
         return [TenantId(name) for name in sorted(self._tenants)]
@@ -166,11 +203,20 @@ class CatalogIndex:
         """Give the limits that hold for a tenant (design 7)."""
         profile = self._profiles.get(tenant)
         if profile is None:
-            profile = PROFILES[self.tenant(tenant).profile or self._default_profile]
+            kept = self.policies.find(self.tenant(tenant).profile or self._default_profile)
+            profile = PROFILES[self._default_profile] if kept is None else kept.value
             if self._rules[tenant] != KEEP_ALL:
                 profile = msgspec.structs.replace(profile, retention=self._rules[tenant])
             self._profiles[tenant] = profile
         return profile
+
+    def has_policy(self, name: str) -> bool:
+        """Tell whether a tenant may name this policy."""
+        return self.policies.find(name) is not None
+
+    def users_of(self, policy: str) -> list[TenantId]:
+        """List the tenants that name a policy."""
+        return [tenant for tenant in self.tenants() if self._tenants[tenant].profile == policy]
 
     def of(self, tenant: TenantId) -> TenantIndex:
         """Give the part of one tenant; NotFound if there is none."""
@@ -236,18 +282,31 @@ class CatalogIndex:
             await self._put_tenant(document)
         elif line.kind == RETENTION:
             self._put_rule(line.tenant, retention_rules.rule_in(document))
+        elif line.kind == POLICY:
+            self.put_policy(document)
         elif line.kind in _PUT:
             self.wrote(document)
         return document.version >= line.version
 
     async def _put_tenant(self, document: Document) -> None:
         if document.id not in self._parts:
-            self._parts[document.id] = await self._load_part(document.id)
+            part = await self._load_part(document.id)
+            self._parts[document.id] = part
+            self.shares.put_all(part)
         tenant = _decode(document, Tenant)
         # A line may be read many times, and other doors may say otherwise of tenants that say nothing.
         if tenant != self._tenants.get(document.id):
             await self._settle_retention(tenant)
         self._tenants[document.id] = tenant
+
+    def _drop_tenant(self, name: str) -> None:
+        """Let go of all that is known of a tenant."""
+        part = self._parts.pop(name, None)
+        for share_id in () if part is None else part.shares:
+            self.shares.drop(share_id)
+        self._tenants.pop(name, None)
+        self._profiles.pop(name, None)
+        self._rules.pop(name, None)
 
     async def _settle_retention(self, tenant: Tenant) -> None:
         """Make what the tenant, else the installation asks for the rule, for all doors and writers."""
@@ -280,6 +339,8 @@ class CatalogIndex:
 
     def _version(self, line: Change) -> int:
         """Give the version that is known here; −1 for none."""
+        if line.kind == POLICY:
+            return self.policies.version(line.id)
         part = self._parts.get(line.tenant)
         kept = _FIND[line.kind](part, line.id) if part is not None and line.kind in _FIND else None
         return -1 if kept is None else kept.version
@@ -287,6 +348,10 @@ class CatalogIndex:
 
 def _decode(document: Document, form: type[Any]) -> Any:
     return msgspec.json.decode(document.body, type=form)
+
+
+def _standing(document: Document) -> Kept[Standing]:
+    return Kept(_decode(document, Standing), document.version)
 
 
 _PUT: dict[str, Callable[[TenantIndex, Document], None]] = {
@@ -300,15 +365,34 @@ _PUT: dict[str, Callable[[TenantIndex, Document], None]] = {
     MODEL_LOCK: lambda part, document: part.put_model_lock(
         Kept(_decode(document, ModelLock), document.version)
     ),
+    SUBTENANT: lambda part, document: part.put_subtenant(
+        Kept(_decode(document, Subtenant), document.version)
+    ),
+    SHARE: lambda part, document: part.put_share(Kept(_decode(document, Share), document.version)),
+    MODEL_FILE: lambda part, document: part.put_model_file(
+        Kept(_decode(document, ModelFile), document.version)
+    ),
+    CLIENT: lambda part, document: part.clients.update({document.id: _standing(document)}),
+    USER: lambda part, document: part.users.update({document.id: _standing(document)}),
 }
 _DROP: dict[str, Callable[[TenantIndex, str], None]] = {
     ASPECT_TYPE: TenantIndex.drop_aspect_type,
     ASSET_TYPE: TenantIndex.drop_asset_type,
     ASSET: TenantIndex.drop_asset,
+    SUBTENANT: TenantIndex.drop_subtenant,
+    SHARE: TenantIndex.drop_share,
+    MODEL_FILE: TenantIndex.drop_model_file,
+    CLIENT: TenantIndex.drop_client,
+    USER: TenantIndex.drop_user,
 }
 _FIND: dict[str, Callable[[TenantIndex, str], Kept[Any] | None]] = {
     ASPECT_TYPE: lambda part, type_id: part.own_aspect_types.get(type_id),
     ASSET_TYPE: lambda part, type_id: part.own_asset_types.get(type_id),
     ASSET: lambda part, asset_id: part.assets.get(asset_id) or part.deleted_assets.get(asset_id),
     MODEL_LOCK: lambda part, _: part.model_lock,
+    SUBTENANT: lambda part, subtenant_id: part.subtenants.get(subtenant_id),
+    SHARE: lambda part, share_id: part.shares.get(share_id),
+    MODEL_FILE: lambda part, file_id: part.model_files.get(file_id),
+    CLIENT: lambda part, client_id: part.clients.get(client_id),
+    USER: lambda part, name: part.users.get(name),
 }

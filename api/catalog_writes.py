@@ -6,21 +6,24 @@ first. The thing itself is read from the store, so that a precondition is judged
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from api.catalog_index import ASPECT_TYPE, ASSET, ASSET_TYPE, CatalogIndex
+from api.catalog_index import ASPECT_TYPE, ASSET, ASSET_TYPE, MODEL_FILE, CatalogIndex
 from api.hal import Preconditions
 from api.tenant_index import Kept, TenantIndex
 from runtime.ports import Clock
+from schemas import codes
 from schemas.aspects import AspectType
-from schemas.assets import Asset, AssetType
+from schemas.assets import Asset, AssetType, FileAssignment
 from schemas.errors import Conflict, Invalid, NotFound, PreconditionFailed, Problem
 from schemas.ids import CORE, TenantId
+from schemas.model_files import ModelFile
 from storage.port import CatalogStore, Document
 
-T = TypeVar("T", AspectType, AssetType, Asset)
+T = TypeVar("T", AspectType, AssetType, Asset, ModelFile)
 
 IN_USE: Final = "aspectstore.types.inUse"
 
@@ -28,6 +31,7 @@ UNKNOWN: Final = {
     ASPECT_TYPE: "There is no such aspect type.",
     ASSET_TYPE: "There is no such asset type.",
     ASSET: "There is no such asset.",
+    MODEL_FILE: "There is no such file.",
 }
 """The words for an unknown thing, and for another tenant's (MS-31)."""
 
@@ -110,6 +114,18 @@ def demand_unlocked(index: TenantIndex) -> None:
     """Raise Conflict while the tenant's model is locked."""
     if index.model_lock.value.enabled:
         raise Conflict("The model is locked; unlock it with PUT /model/lock?enabled=false.")
+
+
+def check_files(
+    new: Iterable[FileAssignment], old: Iterable[FileAssignment], index: TenantIndex
+) -> list[Problem]:
+    """Check that the files exist that an asset or a type comes to refer to; those it referred to stay."""
+    known = {file.file_id for file in old} | index.model_files.keys()
+    return [
+        Problem(f"/fileAssignments/{place}/fileId", codes.INVALID_BODY, UNKNOWN[MODEL_FILE])
+        for place, file in enumerate(new)
+        if file.file_id not in known
+    ]
 
 
 def refuse(problems: list[Problem]) -> None:

@@ -57,6 +57,13 @@ _RECORD_SET = {
 _RAW_BODIES = {"records": _RECORDS, "record_set": _RECORD_SET}
 """Bodies that a handler reads by itself, by the mark in its `opt`."""
 
+_READ_BODIES = {
+    "form": "application/x-www-form-urlencoded",
+    "json": JSON,
+    "multipart": "multipart/form-data",
+}
+"""Bodies that a handler reads by itself from the struct that its `opt` gives under the mark."""
+
 _TABLES = {
     "text/csv": {"schema": {"type": "string"}},
     "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
@@ -133,18 +140,18 @@ def _complete(
     operation["security"] = _security(opt)
     if opt.get("scope"):
         operation["description"] += f"\n\nNeeds the scope `{opt['scope']}`."
-    operation["parameters"] = [*operation.get("parameters", []), *_preconditions(handler)]
+    operation["parameters"] = [*operation.get("parameters", []), *_query(opt), *_preconditions(handler)]
     if opt.get("octets"):
         octets = {"schema": {"type": "string", "format": "binary"}}
         operation["requestBody"] = {"content": {"application/octet-stream": octets}}
     for mark, schema in _RAW_BODIES.items():
         if opt.get(mark):
             operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
-    if "form" in opt:
-        (reference,), made = msgspec.json.schema_components([opt["form"]], ref_template=_TEMPLATE)
-        schemas.update(made)
-        media = "application/x-www-form-urlencoded"
-        operation["requestBody"] = {"required": True, "content": {media: {"schema": reference}}}
+    for mark, media in _READ_BODIES.items():
+        if mark in opt:
+            (reference,), made = msgspec.json.schema_components([opt[mark]], ref_template=_TEMPLATE)
+            schemas.update(made)
+            operation["requestBody"] = {"required": mark != "json", "content": {media: {"schema": reference}}}
     operation["responses"] = _responses(operation["responses"], path)
     _name_headers(handler, operation["responses"])
     if opt.get("formats"):
@@ -162,9 +169,23 @@ def _name_headers(handler: HTTPRouteHandler, responses: dict[str, Any]) -> None:
 
 
 def _security(opt: Mapping[str, Any]) -> list[dict[str, list[str]]]:
-    if "form" in opt and opt.get("open"):
+    if ("form" in opt or "json" in opt) and opt.get("open"):
         return [{"client": []}, {}]
     return [] if opt.get("open") else [{"token": []}]
+
+
+def _query(opt: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Describe the query that a handler reads by itself, from the struct that its `opt` gives."""
+    return [
+        {
+            "name": field.encode_name,
+            "in": "query",
+            "description": field.type.__metadata__[0].description,
+            "required": field.required,
+            "schema": {"type": "string"},
+        }
+        for field in (msgspec.structs.fields(opt["query"]) if "query" in opt else ())
+    ]
 
 
 def _preconditions(handler: HTTPRouteHandler) -> list[dict[str, Any]]:

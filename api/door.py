@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import cast
 
 import structlog
@@ -21,6 +22,7 @@ from api.budget import HOLDING, BodyBudget, Holding
 from api.errors import Answer
 from api.errors import answer as describe
 from api.hot import HotPath, Kind, announced, judged
+from api.quotas import Limits
 from api.series import PATH as SERIES_PATH
 from api.services import Services
 from api.watch import BodyWatch
@@ -60,7 +62,8 @@ class Door:
     async def running(self) -> AsyncIterator[Door]:
         """Load the catalogue, follow it while the block runs, and let go at its end."""
         await self.services.load()
-        tasks = (self._follow(), self.watch.run(), self.services.probe.publish())
+        services = self.services
+        tasks = (self._follow(), self.watch.run(), services.probe.publish(), services.quotas.run())
         followers = [asyncio.create_task(task) for task in tasks]
         try:
             yield self
@@ -68,6 +71,7 @@ class Door:
             for follower in followers:
                 follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
+            await self.services.audit.settle()
             self.services.identity.close()
 
     def next_id(self) -> str:
@@ -86,7 +90,8 @@ class Door:
         request_id = self.next_id()
         scope.setdefault("state", {})["request_id"] = request_id
         logs.request_id.set(request_id)
-        answer = _Answer(send, request_id)
+        told = partial(self.services.audit.ended, scope)
+        answer = _Answer(send, request_id, told, Limits(self.services.quotas, scope))
         begun_s = self.clock.monotonic_s()
         holding = scope["state"][HOLDING] = Holding(self.budget)
         if scope["method"] not in BODILESS:
@@ -130,10 +135,15 @@ def _route(scope: Scope) -> tuple[str, str]:
 class _Answer:
     """The answer to one request on its way out, with the headers that every answer has."""
 
-    __slots__ = ("_send", "request_id", "status")
+    __slots__ = ("_limits", "_send", "_told", "request_id", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(
+        self, send: Send, request_id: str, told: Callable[[int, Headers], None], limits: Limits
+    ) -> None:
         self._send = send
+        self._limits = limits
+        self._told = told
+        """Told of status and headers as they leave."""
         self.request_id = request_id
         self.status = 0
         """0 until its head is out."""
@@ -142,7 +152,8 @@ class _Answer:
         """Send a part that the framework made."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = self._marked(list(message.get("headers", ())))
+            message["headers"] = self._marked(await self._limits.told(list(message.get("headers", ()))))
+            self._told(self.status, message["headers"])
         await self._send(message)
 
     async def give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -150,6 +161,7 @@ class _Answer:
         headers = {**headers, "content-length": str(len(body))}
         pairs = self._marked([(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
         self.status = status
+        self._told(status, pairs)
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 

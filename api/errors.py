@@ -176,7 +176,15 @@ def _of_tree(error: Exception) -> tuple[int, list[_Reason], dict[str, str]]:
     if isinstance(error, errors.Invalid):
         return status, [_of_problem(problem) for problem in error.problems], headers
     pointer = error.pointer if isinstance(error, errors.Malformed) else None
-    return status, [_Reason(code, _words(error, status), pointer)], headers
+    return status, [_Reason(code, _words(error, status), pointer, _parameters(error))], headers
+
+
+def _parameters(error: Exception) -> tuple[str, ...]:
+    """Give what a program needs in order to come again: rule, limit, used, seconds to wait (MS-89)."""
+    if not isinstance(error, errors.TooMany) or error.quota is None:
+        return ()
+    quota = error.quota
+    return quota.rule, str(quota.limit), str(quota.used), str(error.retry_after_s)
 
 
 def _words(error: Exception, status: int) -> str:

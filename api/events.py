@@ -15,9 +15,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from api.catalog_index import CatalogIndex
+from api.access import Access
+from api.event_reach import EventReach, EventSource
 from api.event_types import EventTypes
 from api.hal import Wanted
+from api.identity.tokens import Identity
 from runtime.ports import Ports
 from schemas import codes
 from schemas.errors import Conflict, Invalid, NotFound, PreconditionFailed, Problem, Unavailable
@@ -34,7 +36,7 @@ from schemas.events import (
 from schemas.ids import TenantId
 from schemas.limits import DAY_MS
 from storage.event_port import EventRow, EventStore
-from storage.event_reading import body_of, event_of, passes, row_of, walk
+from storage.event_reading import body_of, event_of, row_of, walk
 
 EVENTS_READ_MAX: Final = 10_000
 """Read for one list: a fifth of a second of the door's time in the worst case, 10 MB."""
@@ -66,13 +68,13 @@ class Found(NamedTuple):
 class EventService:
     """Events of one installation."""
 
-    def __init__(self, ports: Ports, index: CatalogIndex) -> None:
-        """Take the ports and the index that knows the assets; Unavailable where no store of events is."""
+    def __init__(self, ports: Ports, access: Access, caller: Identity) -> None:
+        """Take the ports, and who reaches which assets; Unavailable where no store of events is."""
         if ports.events is None:
             raise Unavailable("This door has no store of events.")
         self._store: EventStore = ports.events
         self._clock = ports.clock
-        self._index = index
+        self._reach = EventReach(access, caller)
         self._types = EventTypes(ports.catalog)
 
     async def create(self, tenant: TenantId, sent: Mapping[str, object]) -> EventRow:
@@ -99,11 +101,22 @@ class EventService:
         return rows
 
     async def get(self, tenant: TenantId, event_id: str) -> EventRow:
-        """Give an event; NotFound for an unknown and a foreign one alike."""
+        """Give an own event; NotFound for an unknown and a foreign one alike."""
         row = await self._store.get(tenant, event_id) if is_event_id(event_id) else None
-        if row is None:
+        if row is None or not self._reach.owns(row.entity):
             raise NotFound(_NO_EVENT)
         return row
+
+    async def find(self, tenant: TenantId, event_id: str) -> EventRow:
+        """Give an event, own or shared; else NotFound."""
+        try:
+            return await self.get(tenant, event_id)
+        except NotFound:
+            for giver in self._reach.givers() if is_event_id(event_id) else ():
+                row = await self._store.get(giver, event_id)
+                if row is not None and self._reach.is_shared(row):
+                    return row
+            raise
 
     async def replace(
         self, tenant: TenantId, event_id: str, sent: Mapping[str, object], built_on: int
@@ -129,10 +142,14 @@ class EventService:
         return stored
 
     async def listed(self, tenant: TenantId, wanted: Wanted, asked: EventFilter, *, history: bool) -> Found:
-        """Give a page of the events that a filter wants, with `history` each before its earlier versions."""
+        """Give a page of the events that a filter wants, with `history` each before its earlier versions.
+
+        Those of a shared asset are listed where the filter names it.
+        """
         if not asked.is_timed:
             asked = asked._replace(start_ms=self._clock.now_ms() - RECENT_MS)
-        rows, complete = await self._matching(tenant, asked)
+        source = self._reach.source(tenant, asked)
+        rows, complete = await self._matching(source)
         order = parse_event_sort(wanted.sort)
         if order.by_time:
             rows = rows if order.descending else rows[::-1]
@@ -148,16 +165,16 @@ class EventService:
         page = await self._documents(versions[start : start + wanted.size])
         return Found(page, len(versions), complete)
 
-    async def _matching(self, tenant: TenantId, asked: EventFilter) -> tuple[list[EventRow], bool]:
+    async def _matching(self, source: EventSource) -> tuple[list[EventRow], bool]:
         """Read the events of a filter, the newest first; and whether that is all of them."""
         rows: list[EventRow] = []
         count = 0
-        async for page in walk(self._store, tenant, asked):
+        async for page in walk(self._store, source.tenant, source.asked):
             if count + len(page) > EVENTS_READ_MAX:
-                rows += [row for row in page[: EVENTS_READ_MAX - count] if passes(row, asked)]
+                rows += [row for row in page[: EVENTS_READ_MAX - count] if source.shows(row)]
                 return rows, False
             count += len(page)
-            rows += [row for row in page if passes(row, asked)]
+            rows += [row for row in page if source.shows(row)]
         return rows, True
 
     async def _documents(self, versions: Sequence[Version]) -> list[dict[str, Any]]:
@@ -181,13 +198,13 @@ class EventService:
             event, misfits = fitted(event, fields)
             problems += misfits
         if not any(problem.pointer == "/entityId" for problem in problems):
-            problems += await self._check_entity(tenant, event)
+            problems += await self._check_entity(event)
         event = msgspec.structs.replace(event, correlation_id=event.correlation_id or new_id())
         return row_of(tenant, new_id(), event), problems
 
-    async def _check_entity(self, tenant: TenantId, event: Event) -> list[Problem]:
+    async def _check_entity(self, event: Event) -> list[Problem]:
         try:
-            await self._index.find_asset(tenant, event.entity_id)
+            await self._reach.demand_own(event.entity_id)
         except NotFound:
             return [Problem("/entityId", codes.INVALID_BODY, "There is no such asset.")]
         return []

@@ -13,7 +13,7 @@ from api.hot import Kind, Target, too_large
 from api.identity.tokens import Identity
 from api.watch import Arrival, too_slow
 from runtime import logs
-from schemas.errors import Unavailable
+from schemas.errors import TooMany, Unavailable
 from schemas.limits import PUT_BODY_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Exchange:
     def complete(self) -> None:
         """The body is whole."""
         self.more_body = False
-        if self._caller is not None and not self._answered:
+        if self._caller is not None and not self._answered and self._refusal is None:
             self._start()
 
     def _give_up(self) -> None:
@@ -145,6 +145,15 @@ class Exchange:
             self._give(answered.status, answered.headers, answered.body)
 
     def _refuse(self, error: Exception) -> None:
+        if isinstance(error, TooMany) and error.hold_s:
+            self._refusal = error
+            self._stop_watch()
+            self._drop_body()
+            self._connection.loop.call_later(error.hold_s, self._give_refusal, error)
+        else:
+            self._give_refusal(error)
+
+    def _give_refusal(self, error: Exception) -> None:
         self._give(*self._connection.door.refusal(error, self._id))
 
     def _give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -153,6 +162,8 @@ class Exchange:
         self._stop_watch()
         self._drop_body()
         self._answered = True
+        if self._caller is not None:
+            headers = door.services.quotas.told(self._caller.tenant, headers)
         if headers.get("connection") == "close":
             self.keep_alive = False
         if not self.keep_alive:

@@ -14,12 +14,13 @@ import contextlib
 import secrets
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
 
 from api.catalog_index import CatalogIndex
+from api.file_room import FileRoom
 from api.hal import Preconditions
 from api.identity.tokens import Identity
 from runtime.ports import Clock, Ports
@@ -50,7 +51,7 @@ log = structlog.get_logger(__name__)
 COUNTS_KEPT_MAX = 10_000
 """Assets whose number of files a door remembers; others are counted again."""
 
-_NONE = "There is no such file."
+NO_FILE: Final = "There is no such file."
 _STALE = "The file has another version, or none; read its etag again and send it as If-Match."
 _EXISTS = "The file exists; send its etag as If-Match to replace it."
 
@@ -97,6 +98,7 @@ class FileService:
         self._files = ports.files
         self._clock: Clock = ports.clock
         self._index = index
+        self._room = FileRoom(ports, index)
         self._counts: OrderedDict[tuple[str, str], int] = OrderedDict()
 
     @property
@@ -113,7 +115,7 @@ class FileService:
         await self._index.find_asset(place.tenant, place.asset)
         document = await self._catalog.get(place.tenant, place.kind, place.path)
         if document is None:
-            raise NotFound(_NONE)
+            raise NotFound(NO_FILE)
         return _entry(document)
 
     async def entries(self, tenant: TenantId, asset: str, path: str | None = None) -> list[FileEntry]:
@@ -207,8 +209,9 @@ class FileService:
         return await self._catalog.replace(place.tenant, kind, place.path, body, old.version)
 
     async def write(self, tenant: TenantId, body: AsyncIterable[bytes]) -> Content | None:
-        """Store a body; None for an empty one, of which nothing is kept."""
-        content = await self.store.write(tenant, secrets.token_hex(16), body)
+        """Store a body; None for an empty one, of which nothing is kept. TooMany where it has no room."""
+        admitted = await self._room.admitted(tenant, body)
+        content = await self.store.write(tenant, secrets.token_hex(16), admitted)
         if content.size:
             return content
         await self.drop(tenant, [content])
@@ -253,11 +256,16 @@ class FileService:
             updated_by=caller.subject,
         )
 
+    async def stored_bytes(self, tenant: TenantId) -> int:
+        """Give what the bytes of the tenant's files take, uploads in parts and nobody's contents included."""
+        return await self._room.stored_bytes(tenant)
+
     async def drop(self, tenant: TenantId, contents: Iterable[Content]) -> None:
         """Remove contents that no row names; where the store fails they stay, and the log says which."""
         for content in contents:
             try:
                 await self.store.remove(tenant, content)
+                self._room.freed(tenant, content.size)
             except Unavailable as error:
                 log.warning("content_left", tenant=tenant, content=content.id, error=str(error))
 

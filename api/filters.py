@@ -75,6 +75,11 @@ class Table(Generic[T]):
         self._passing: dict[str, Bools] = {}
         """By the text of the filter."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Give the names of the fields."""
+        return frozenset(self._fields)
+
     def page(self, filter_text: str, sort: str, start: int, size: int) -> tuple[list[T], int]:
         """Give the things from `start` on, `size` at most, and how many pass the filter at all."""
         places = self._places(filter_text, sort)

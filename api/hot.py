@@ -26,6 +26,7 @@ from api.queries import has_too_many
 from api.scopes import AGGREGATES_READ, SERIES_READ, SERIES_WRITE
 from api.series import PATH, Answered, write_options
 from api.services import Services
+from api.signed import KEY_HEADER
 from api.tenancy import demand
 from schemas.errors import NotAcceptable
 from schemas.intervals import VALUES_V4
@@ -42,14 +43,18 @@ _AGGREGATES: Final = f"{PATH_V4}?".encode()
 QUERY_BYTES_MAX: Final = 4_096
 """All that these routes take, dozens of variables included; it is read within half a millisecond."""
 
+SIGNED: Final = KEY_HEADER.encode()
+
 JUDGED: Final = frozenset(
     {
         b"authorization",
+        SIGNED,
         b"content-type",
         b"content-encoding",
         b"content-length",
         b"transfer-encoding",
         b"idempotency-key",
+        b"catch-up",
         b"accept",
         b"accept-encoding",
         b"read-after",
@@ -99,12 +104,16 @@ class HotPath:
         now_s = services.ports.clock.now_ms() / 1_000
         caller = services.identity.identify(headers.get(b"authorization"), now_s)
         demand(caller, target.kind.scope)
+        spending = services.quotas.admit(caller.tenant)
         if target.kind is Kind.WRITE:
             media = headers.get(b"content-type", b"").decode("latin-1")
             demand_media(media, _coding(headers), compressed=True)
             announced_bytes = announced(headers)
             if announced_bytes > PUT_BODY_BYTES_MAX:
                 raise too_large()
+            if spending.is_limited:
+                late = headers.get(b"catch-up") == b"true"
+                services.quotas.look_ahead(caller.tenant, announced_bytes, late=late)
             holding.demand(announced_bytes - holding.held_bytes)
         return caller
 
@@ -127,8 +136,12 @@ class HotPath:
         return answered(await answer_dialect(self._services, asked), "aggregates")
 
     async def _write(self, caller: Identity, headers: Headers, target: Target, body: bytes) -> Answered:
-        key = headers.get(b"idempotency-key")
-        options = write_options(target.parameters, None if key is None else key.decode("latin-1"))
+        key, catch_up = headers.get(b"idempotency-key"), headers.get(b"catch-up")
+        options = write_options(
+            target.parameters,
+            None if key is None else key.decode("latin-1"),
+            None if catch_up is None else catch_up.decode("latin-1"),
+        )
         return await self._services.series.write(caller, target.place, body, WriteMode.REPLACE, options)
 
 
@@ -142,9 +155,11 @@ _NAMES: Final = {
 def target_of(method: bytes, url: bytes, headers: Headers) -> Target | None:
     """Read what such a request is about; None for every other, and for what the framework knows better.
 
-    That is: escapes in the path, whole addresses, formats beside JSON, GET with a body, and queries that
-    take long to read: this runs before the token is looked at.
+    That is: escapes in the path, whole addresses, formats beside JSON, GET with a body, signed requests, and
+    queries that take long to read: this runs before the token is looked at.
     """
+    if SIGNED in headers and b"authorization" not in headers:
+        return None
     path, _, query = url.partition(b"?")
     if b"%" in path or b"#" in url or not url.isascii():
         return None

@@ -12,13 +12,16 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from api.quotas import Quotas
 from api.receipts import Receipts
+from api.spending import Spending
 from runtime.metrics import DoorFigures
 from schemas.aspects import AspectType
-from schemas.changes import Change, Row, Upsert
+from schemas.budgets import seconds_of
+from schemas.changes import Change, Row, Undo, Upsert
 from schemas.columns import Column, Columns
 from schemas.errors import Mismatch, Quota, StreamUnavailable, TooMany, Unavailable
-from schemas.ids import SeriesId
+from schemas.ids import SeriesId, TenantId
 from schemas.limits import KB, Profile
 from schemas.receipts import Place
 from streams.entries import ENTRY_RAW_BYTES_MAX, SeriesEntry, encode_entry
@@ -34,15 +37,27 @@ KEYS_RETRY_AFTER_S = 60
 RATE_RULE = "series-rate"
 """Names the limit of MS-23 in the headers of an answer; it counts bytes of bodies."""
 
+LATE_RATE_RULE = "series-catch-up"
+"""The same in the lane in which a backlog is drained."""
+
+LATE_LANE = "late"
+"""Names the bucket of that lane in the stream server."""
+
 
 class Write(msgspec.Struct, frozen=True):
     """One checked change of one series, ready to be appended."""
 
+    writer: TenantId
+    """Who writes, and gets the receipt: the tenant of the series, or one with which it is shared."""
     series: SeriesId
     aspect: AspectType
-    change: Change | Row
+    change: Change | Row | Undo
     idempotency: Idempotency | None = None
     rate: Rate | None = None
+    body_bytes: int = 0
+    """Of the body that brought the records, which the writer's budgets pay; 0: nothing is to be paid."""
+    late: bool = False
+    """It drains a backlog, in the lane beside live data."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -57,30 +72,70 @@ class Accepted(msgspec.Struct, frozen=True):
 class Ingest:
     """The way into the stream."""
 
-    def __init__(self, stream: RecordStream, receipts: Receipts, shards: int, figures: DoorFigures) -> None:
-        """Append to a stream of so many shards."""
+    def __init__(
+        self, stream: RecordStream, receipts: Receipts, shards: int, figures: DoorFigures, quotas: Quotas
+    ) -> None:
+        """Append to a stream of so many shards what the writers' budgets allow."""
         self._stream = stream
         self._receipts = receipts
         self._shards = shards
         self._figures = figures
+        self._quotas = quotas
 
     async def append(self, write: Write) -> Accepted:
         """Append one write; returns when all of it is durable. Raises what the refusal means."""
+        spending = self._pay(write)
         admission = self._admission(write)
         [answer] = await self._stream.append((admission,))
         self._count(admission, answer)
-        outcome = self._outcome(admission, answer)
+        self._settle(spending, write, admission, answer)
+        outcome = self._outcome(write, admission, answer)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     async def try_all(self, writes: Sequence[Write]) -> list[Accepted | Exception]:
         """Append several writes and give each its own outcome (multi PUT: per pair)."""
-        admissions = [self._admission(write) for write in writes]
+        outcomes: list[Accepted | Exception | None] = []
+        paid: list[tuple[Spending, Write]] = []
+        for write in writes:
+            try:
+                paid.append((self._pay(write), write))
+                outcomes.append(None)
+            except TooMany as refusal:
+                outcomes.append(refusal)
+        admissions = [self._admission(write) for _, write in paid]
         answers = await self._stream.append(admissions)
-        for each in zip(admissions, answers, strict=True):
-            self._count(*each)
-        return [self._outcome(*each) for each in zip(admissions, answers, strict=True)]
+        appended = []
+        for (spending, write), admission, answer in zip(paid, admissions, answers, strict=True):
+            self._count(admission, answer)
+            self._settle(spending, write, admission, answer)
+            appended.append(self._outcome(write, admission, answer))
+        left = iter(appended)
+        return [next(left) if outcome is None else outcome for outcome in outcomes]
+
+    def _pay(self, write: Write) -> Spending:
+        """Take what the records cost from the writer's budgets; TooMany if they have too little."""
+        spending = self._quotas.of(write.writer)
+        if write.body_bytes:
+            try:
+                spending.take_write(
+                    _records(write.change), write.body_bytes, self._quotas.now_us(), late=write.late
+                )
+            except TooMany as refusal:
+                self._quotas.note(write.writer, refusal)
+                raise
+        return spending
+
+    def _settle(
+        self, spending: Spending, write: Write, admission: Admission, answer: Admitted | Refusal | Throttled
+    ) -> None:
+        """What was refused, or had been appended before, costs nothing."""
+        if isinstance(answer, Admitted) and not answer.repeated:
+            last = answer.position + answer.entries - 1
+            spending.note_admitted(admission.shard, last, admission.bytes_count)
+        elif write.body_bytes:
+            spending.give_back(_records(write.change), write.body_bytes, late=write.late)
 
     def _count(self, admission: Admission, answer: Admitted | Refusal | Throttled) -> None:
         if isinstance(answer, Admitted):
@@ -96,20 +151,30 @@ class Ingest:
         shard = shard_of(series.tenant, series.asset, self._shards)
         return Admission(shard, series, bodies[0], write.idempotency, tuple(bodies[1:]), write.rate)
 
-    def _outcome(self, admission: Admission, answer: Admitted | Refusal | Throttled) -> Accepted | Exception:
+    def _outcome(
+        self, write: Write, admission: Admission, answer: Admitted | Refusal | Throttled
+    ) -> Accepted | Exception:
         if isinstance(answer, Refusal):
             return _ERRORS[answer]()
-        quota = None if admission.rate is None else _quota(admission.rate, answer.debt_us)
+        # How busy a series is, only its owner learns.
+        rate = admission.rate if write.writer == write.series.tenant else None
+        quota = None if rate is None else _quota(rate, answer.debt_us)
         if isinstance(answer, Throttled):
             return _throttled(admission.rate, answer, quota)
         places = [
             Place(admission.shard, answer.incarnation, answer.position + number)
             for number in range(answer.entries)
         ]
-        return Accepted(places, self._receipts.give(admission.series.tenant, places), quota)
+        return Accepted(places, self._receipts.give(write.writer, places), quota)
 
 
-def _split(change: Change | Row) -> list[Change | Row]:
+def _records(change: Change | Row | Undo) -> int:
+    if isinstance(change, Row):
+        return 1
+    return change.columns.rows if isinstance(change, Upsert) else 0
+
+
+def _split(change: Change | Row | Undo) -> list[Change | Row | Undo]:
     """Divide rows so that no entry is above its size (design 3.2); rows keep their order.
 
     A single row is never divided: the byte rule keeps it small enough (MS-04).
@@ -137,39 +202,41 @@ def _says_anything(column: Column) -> bool:
     return column.removed is not None and bool(column.removed.any())
 
 
-def idempotency_of(series: SeriesId, key: str | None, verb: str, payload: bytes) -> Idempotency | None:
+def idempotency_of(
+    writer: TenantId, series: SeriesId, key: str | None, verb: str, payload: bytes
+) -> Idempotency | None:
     """Make the key under which a request has one effect; None where the client sent none (design 8.18).
 
-    A key counts for one series; `verb` and `payload` are what a repeat must have in common.
+    A key counts for one series and the tenant that writes to it; `verb` and `payload` are what a repeat must
+    have in common.
     """
     if key is None:
         return None
     name = hashlib.blake2b(f"{series.asset}/{series.aspect}/{key}".encode(), digest_size=16).hexdigest()
     payload_hash = hashlib.blake2b(payload, digest_size=16, person=verb.encode()).digest()
-    return Idempotency(series.tenant, name, payload_hash)
+    return Idempotency(writer, name, payload_hash)
 
 
-def rate_of(profile: Profile, cost_bytes: int) -> Rate | None:
+def rate_of(profile: Profile, cost_bytes: int, *, late: bool = False) -> Rate | None:
     """Give what a body of this size takes from the rate of its series (MS-23); None: no such limit."""
     if profile.series_rate_bytes_per_s is None or profile.series_burst_bytes is None:
         return None
+    if late and profile.series_catch_up_burst_bytes is not None:
+        burst_bytes = profile.series_catch_up_burst_bytes
+        return Rate(profile.series_rate_bytes_per_s, burst_bytes, cost_bytes, LATE_LANE)
     return Rate(profile.series_rate_bytes_per_s, profile.series_burst_bytes, cost_bytes)
 
 
 def _quota(rate: Rate, debt_us: int) -> Quota:
-    return Quota(RATE_RULE, rate.burst_bytes, rate.bytes_of(debt_us), _seconds(debt_us))
+    rule = LATE_RATE_RULE if rate.lane else RATE_RULE
+    return Quota(rule, rate.burst_bytes, rate.bytes_of(debt_us), seconds_of(debt_us))
 
 
 def _throttled(rate: Rate | None, answer: Throttled, quota: Quota | None) -> Exception:
     assert rate is not None, "only an admission with a rate is throttled"
-    wait_s = _seconds(answer.debt_us + rate.cost_us - rate.burst_us)
+    wait_s = seconds_of(answer.debt_us + rate.cost_us - rate.burst_us)
     message = f"A series takes {rate.bytes_per_s // KB} KB a second; come again after Retry-After."
     return TooMany(message, wait_s, quota)
-
-
-def _seconds(duration_us: int) -> int:
-    """Give whole seconds, rounded up: whoever waits for so long has waited long enough."""
-    return -(-duration_us // 1_000_000)
 
 
 def _not_proved() -> Exception:

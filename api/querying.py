@@ -18,16 +18,17 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from api.access import Granted
 from api.aggregates import Request, answer_own
 from api.formats import SERIES_LABELS, Outline, named
 from api.identity.tokens import Identity
-from api.questions import Intervals, Question, assets_with, first_assets, places_of
+from api.questions import Intervals, Named, Question, assets_with, series_named
 from api.reading import in_order, read_page
 from api.services import Services
 from schemas.aspects import AspectType
 from schemas.codes import INVALID_BODY, INVALID_PARAMETER, MISSING_BODY
 from schemas.errors import Invalid, Malformed, Problem
-from schemas.ids import SeriesId, is_hex_id
+from schemas.ids import is_hex_id
 from schemas.intervals import VALUES_V4, Interval, Unit, intervals_most
 from schemas.limits import MB, QUERY_INTERVALS_MAX
 from schemas.queries import (
@@ -40,6 +41,7 @@ from schemas.queries import (
     parts_named,
 )
 from schemas.receipts import Place
+from schemas.shares import Action
 from schemas.tables import Found, fields_of
 from schemas.times import parse_time
 from storage.reader import Wanted
@@ -80,7 +82,8 @@ async def read_range(
     after: Sequence[Place],
 ) -> Answer:  # fmt: skip
     """Read all records of a range, in pieces (design 9)."""
-    series, aspect = await services.index.find_series(caller.tenant, *place)
+    granted = await services.access.series(caller, place, Action.RECORDS_READ)
+    series, aspect = granted.series, granted.aspect
     query, problems = parse_range_query(
         parameters, aspect, now_ms=services.ports.clock.now_ms(),
         profile=services.index.profile_of(caller.tenant),
@@ -88,7 +91,8 @@ async def read_range(
     if query is None:
         raise Invalid(problems)
     wanted = Wanted(*query.range, query.variable_ids, query.limit, query.descending)
-    behind, pieces = await services.series.reading.pieces(series, wanted, piece_rows(aspect, query), after)
+    reading = granted.reading(services.series.reading)
+    behind, pieces = await reading.pieces(series, wanted, piece_rows(aspect, query), after)
     headers = {} if behind is None else {"read-position": str(behind)}
     outline = Outline(
         [fields_of(aspect, query.parts)], [named(place, series)], position=behind, headers=headers
@@ -122,17 +126,20 @@ class Chosen(msgspec.Struct, frozen=True):
     """One series of a question."""
 
     place: tuple[str, str]
-    series: SeriesId
-    aspect: AspectType
+    granted: Granted
     query: SeriesQuery
+
+    @property
+    def aspect(self) -> AspectType:
+        """Give the aspect type."""
+        return self.granted.aspect
 
 
 async def read_many(
     services: Services, caller: Identity, question: Question, after: Sequence[Place]
 ) -> Answer:
     """Read a page of each of many series (design 9)."""
-    places = await places_of(services, caller, question)
-    chosen = _chosen(services, caller, question, places)
+    chosen = _chosen(services, caller, question, await series_named(services, caller, question))
     return _answer(services, chosen, after, pages_at_once(chosen))
 
 
@@ -150,17 +157,14 @@ def pages_at_once(chosen: Sequence[Chosen]) -> int:
     return max(1, min(PAGES_AT_ONCE, PAGES_BYTES // largest))
 
 
-def _chosen(
-    services: Services, caller: Identity, question: Question, places: Iterable[tuple[str, str]]
-) -> list[Chosen]:
+def _chosen(services: Services, caller: Identity, question: Question, asked: Iterable[Named]) -> list[Chosen]:
     """Read the question once for each aspect type; leave out what has none of the variables."""
-    index = services.index.of(caller.tenant)
     parameters = _parameters(question)
     queries: dict[tuple[str, int], SeriesQuery | None] = {}
     unknown = set(question.variables or ())
     found: list[Chosen] = []
-    for place in places:
-        series, aspect = index.series_of(*place)
+    for place, granted in asked:
+        aspect = granted.aspect
         key = (aspect.id, aspect.version)
         if key not in queries:
             parts, missing = _parts(question, aspect)
@@ -171,7 +175,7 @@ def _chosen(
             )
         query = queries[key]
         if query is not None:
-            found.append(Chosen(place, series, aspect, query))
+            found.append(Chosen(place, granted, query))
     _demand_known(question, unknown)
     return found
 
@@ -214,14 +218,13 @@ async def aggregate_many(
     services: Services, caller: Identity, question: Question, read_after: str | None
 ) -> AsyncGenerator[bytes, None]:
     """Aggregate each of many series: `{"series":[{labels,"aggregates":[…]}…]}`, as the own route does one."""
-    places = await places_of(services, caller, question)
-    parameters = _aggregate_parameters(question, len(places))
-    index = services.index.of(caller.tenant)
+    series = await series_named(services, caller, question)
+    parameters = _aggregate_parameters(question, len(series))
     unknown = set(question.variables or ())
     asked: list[tuple[tuple[str, str], Request]] = []
     selects: dict[tuple[str, int], dict[str, str] | None] = {}
-    for place in places:
-        aspect = index.series_of(*place)[1]
+    for place, granted in series:
+        aspect = granted.aspect
         key = (aspect.id, aspect.version)
         if key not in selects:
             names = {variable.name for variable in aspect.variables}
@@ -307,21 +310,19 @@ async def read_latest(
         raise Invalid(
             [Problem("/after", INVALID_PARAMETER, "after: the `next` of an earlier page is expected.")]
         )
-    if begin:
-        assets = assets_with(services.index.of(caller.tenant), [name], limit, begin)
-    else:
-        assets = await first_assets(services, caller, [name], limit)
-    index = services.index.of(caller.tenant)
-    following = assets[limit - 1] if len(assets) > limit else None
+    shared = Action.RECORDS_READ if "includeShared" in parameters else None
+    assets = await assets_with(services, caller, [name], limit, begin, shared=shared)
+    following = assets[limit - 1].kept.value.id if len(assets) > limit else None
     asked = {"latestValue": "true"} | {key: parameters[key] for key in ("select",) if key in parameters}
     queries: dict[tuple[str, int], SeriesQuery] = {}
     chosen: list[Chosen] = []
     for asset in assets[:limit]:
-        series, aspect = index.series_of(asset, name)
+        granted = asset.series(name)
+        aspect = granted.aspect
         key = (aspect.id, aspect.version)
         if key not in queries:
             queries[key] = _query(services, caller, asked, aspect)
-        chosen.append(Chosen((asset, name), series, aspect, queries[key]))
+        chosen.append(Chosen((asset.kept.value.id, name), granted, queries[key]))
     headers: dict[str, str] = {}
     if following is not None:
         onward = urlencode({**parameters, "after": following, "limit": str(limit)}, quote_via=quote)
@@ -342,14 +343,15 @@ def _answer(
     """Read one page of each series, in their order, some ahead."""
 
     async def read(one: Chosen) -> Found:
-        page = await read_page(services.series.reading, one.series, one.aspect, one.query, after)
+        reading = one.granted.reading(services.series.reading)
+        page = await read_page(reading, one.granted.series, one.aspect, one.query, after)
         begin = None if page.next is None else page.next["to" if one.query.descending else "from"]
         return Found(one.aspect, page.columns, one.query.parts, one.place, page.behind, begin)
 
     kinds = {(one.aspect.id, one.aspect.version): one for one in chosen}
     outline = Outline(
         [fields_of(one.aspect, one.query.parts) for one in kinds.values()],
-        [named(one.place, one.series) for one in chosen],
+        [named(one.place, one.granted.series) for one in chosen],
         several=True,
         following=following,
         headers=headers or {},

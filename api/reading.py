@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -66,6 +66,31 @@ class Rows:
     behind: int | None = None
     """The applied position, where acknowledged entries after it may be missing; None: nothing is missing."""
     gone: Gone | None = None
+
+
+class Reads(Protocol):
+    """Ways of reading a series; what each means stands at `Reading`."""
+
+    async def rows(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
+        """Read a range."""
+
+    async def newest(self, series: SeriesId, wanted: Wanted, after: Sequence[Place] = ()) -> Rows:
+        """Read the newest record of a range."""
+
+    async def latest(
+        self, series: SeriesId, aspect: AspectType, wanted: Wanted, after: Sequence[Place] = ()
+    ) -> Rows:
+        """Read the newest value of each wanted variable."""
+
+    async def pieces(
+        self, series: SeriesId, wanted: Wanted, rows_max: int, after: Sequence[Place] = ()
+    ) -> tuple[int | None, AsyncGenerator[Rows, None]]:
+        """Read a range of any length in pieces."""
+
+    async def cells(
+        self, series: SeriesId, wanted: Wanted, borders_ms: Ints, after: Sequence[Place] = ()
+    ) -> tuple[int | None, AsyncIterator[Cells | Columns]]:
+        """Read a range for aggregates."""
 
 
 class Reading:
@@ -231,7 +256,7 @@ class Page:
 
 
 async def read_page(
-    reading: Reading, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
+    reading: Reads, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
 ) -> Page:
     """Read a page of a range, the newest record, or the newest value of each variable."""
     following = None
@@ -250,7 +275,7 @@ async def read_page(
 
 
 async def _read_newest(
-    reading: Reading, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
+    reading: Reads, series: SeriesId, aspect: AspectType, query: SeriesQuery, after: Sequence[Place]
 ) -> Rows:
     if query.kind is ReadKind.NEWEST:
         wanted = Wanted(*query.range, query.variable_ids, 1, descending=True)

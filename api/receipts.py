@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
@@ -46,9 +47,18 @@ class Receipts:
         self.wait_s = WAIT_S_MAX
         self.look_s = LOOK_S
 
+    @property
+    def key(self) -> bytes:
+        """Give the installation's key, with which cursors are signed, too."""
+        return self._key
+
     def give(self, tenant: TenantId, places: Sequence[Place]) -> str:
         """Write the receipt of these entries."""
         return encode_receipt(places, tenant, self._key)
+
+    def sign(self, octets: bytes) -> str:
+        """Sign what is no receipt of a write, such as a proof."""
+        return hashlib.blake2b(b"proof " + octets, digest_size=32, key=self._key).hexdigest()
 
     def read(self, tenant: TenantId, text: str) -> list[Place]:
         """Read a receipt of this tenant; NotFound for any other text."""

@@ -21,6 +21,8 @@ class Need(NamedTuple):
     method: str
     scope: str | None
     """Empty: any token; None: none is needed."""
+    action: str
+    """What the audit log calls it; empty: it changes nothing but records."""
 
 
 def needs() -> list[Need]:
@@ -31,5 +33,6 @@ def needs() -> list[Need]:
         scope = None if handler.opt.get("open") else handler.opt["scope"]
         for path in handler.paths:
             plain = _PARAMETER.sub(r"{\1}", path)
-            found += [Need(plain, str(method), scope) for method in handler.http_methods]
+            action = handler.opt.get("action", "")
+            found += [Need(plain, str(method), scope, action) for method in handler.http_methods]
     return sorted(found, key=lambda need: need[:2])

@@ -13,26 +13,30 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from api.access import Access, Granted
 from api.catalog_index import CatalogIndex
 from api.errors import quota_headers, row_of
+from api.fairness import Fairness
 from api.formats import Outline, beside, named, written_at_once
 from api.identity.tokens import Identity
 from api.ingest import Accepted, Ingest, Write, idempotency_of, rate_of
 from api.negotiation import Format
+from api.quotas import Quotas
 from api.reading import Reading, read_page
 from api.receipts import Fate, Receipts
 from runtime.ports import Ports
 from schemas import codes
-from schemas.aspects import AspectType
-from schemas.changes import Clear, Row, Upsert
+from schemas.budgets import worst
+from schemas.changes import Row, Upsert
 from schemas.errors import Gone, Invalid, Problem, ServiceError, TooMany, Unavailable
 from schemas.ids import CORE, TenantId
 from schemas.limits import Profile
-from schemas.queries import parse_delete_range, parse_series_query
+from schemas.queries import parse_series_query
 from schemas.receipts import Place
 from schemas.record_sets import Pair, open_record_set
 from schemas.records import WriteMode, encode_record, validate_records
 from schemas.render import render_records
+from schemas.shares import Action, check_times
 from schemas.tables import Found, fields_of
 
 PATH = "/api/iottimeseries/v3/timeseries"
@@ -50,6 +54,8 @@ class WriteOptions(msgspec.Struct, frozen=True):
 
     idempotency_key: str | None = None
     wait_applied: bool = False
+    catch_up: bool = False
+    """It drains a backlog: beside the budgets of live data, and behind live data (design 7)."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -81,10 +87,13 @@ class PairErrors(msgspec.Struct):
 class SeriesService:
     """Writes and reads of series for verified callers."""
 
-    def __init__(self, ports: Ports, index: CatalogIndex) -> None:
+    def __init__(self, ports: Ports, index: CatalogIndex, access: Access, quotas: Quotas) -> None:
         """Work over the ports; `load` must have run before the first request."""
+        self._quotas = quotas
+        self._fairness = Fairness()
         self._ports = ports
         self._index = index
+        self._access = access
         self.receipts: Receipts
         self.ingest: Ingest
         self.reading: Reading
@@ -99,7 +108,7 @@ class SeriesService:
         assert document is not None
         stream, store, shards = self._ports.stream, self._ports.series, self._ports.policy.shards
         self.receipts = Receipts(stream, store, bytes.fromhex(document.body.decode()))
-        self.ingest = Ingest(stream, self.receipts, shards, self._ports.figures)
+        self.ingest = Ingest(stream, self.receipts, shards, self._ports.figures, self._quotas)
         deadline_s = self._ports.policy.read_deadline_s
         self.reading = Reading(stream, store, self.receipts, shards, deadline_s=deadline_s)
 
@@ -109,29 +118,24 @@ class SeriesService:
         self, caller: Identity, place: tuple[str, str], body: bytes, mode: WriteMode, options: WriteOptions
     ) -> Answered:
         """PUT or PATCH records of one series: all of them or none (design 8.19)."""
-        series, aspect = await self._index.find_series(caller.tenant, *place)
-        profile = self._profile(caller.tenant)
-        now_ms = self._ports.clock.now_ms()
-        change = _checked_change(aspect, body, now_ms, profile, mode=mode)
-        once = idempotency_of(series, options.idempotency_key, mode.value, body)
-        write = Write(series, aspect, change, once, rate_of(profile, len(body)))
-        return await self._append(write, options)
+        granted = await self._access.series(caller, place, Action.RECORDS_WRITE)
+        series = granted.series
+        profile, late, size = self._profile(series.tenant), options.catch_up, len(body)
+        waiting = self._fairness.enter(caller.tenant, size, late=late)
+        if waiting is not None:
+            await waiting
+        try:
+            change = _checked_change(granted, body, self._ports.clock.now_ms(), profile, mode=mode)
+            once = idempotency_of(caller.tenant, series, options.idempotency_key, mode.value, body)
+            rate = rate_of(profile, size, late=late)
+            write = Write(caller.tenant, series, granted.aspect, change, once, rate, size, late)
+            accepted = await self.ingest.append(write)
+        finally:
+            self._fairness.leave(caller.tenant, size, late=late)
+        return await self.answered(accepted, options)
 
-    async def delete(
-        self, caller: Identity, place: tuple[str, str], parameters: Mapping[str, str], options: WriteOptions
-    ) -> Answered:
-        """DELETE a range, (from, to] on the wire (MS-50)."""
-        series, aspect = await self._index.find_series(caller.tenant, *place)
-        found, problems = parse_delete_range(
-            parameters, now_ms=self._ports.clock.now_ms(), profile=self._profile(caller.tenant)
-        )
-        if found is None:
-            raise Invalid(problems)
-        once = idempotency_of(series, options.idempotency_key, "DELETE", b"%d %d" % found)
-        return await self._append(Write(series, aspect, Clear(*found), once), options)
-
-    async def _append(self, write: Write, options: WriteOptions) -> Answered:
-        accepted = await self.ingest.append(write)
+    async def answered(self, accepted: Accepted, options: WriteOptions) -> Answered:
+        """Answer a write that is durable, after it is stored where that was asked for."""
         headers = {"write-receipt": accepted.receipt}
         if accepted.quota is not None:
             headers |= quota_headers(accepted.quota)
@@ -142,13 +146,13 @@ class SeriesService:
 
     async def write_set(self, caller: Identity, body: bytes, options: WriteOptions, logref: str) -> Answered:
         """PUT several series at once, each pair on its own (wire 1.3, MS-21)."""
-        pairs, problems = open_record_set(body)
-        if problems:
-            raise Invalid(problems)
-        checked = [await self._checked(caller, number, pair, options) for number, pair in enumerate(pairs)]
-        writes = [found for found in checked if isinstance(found, Write)]
-        outcomes = iter(await self.ingest.try_all(writes))
-        answers = [next(outcomes) if isinstance(found, Write) else found for found in checked]
+        waiting = self._fairness.enter(caller.tenant, len(body), late=options.catch_up)
+        if waiting is not None:
+            await waiting
+        try:
+            pairs, answers = await self._append_set(caller, body, options)
+        finally:
+            self._fairness.leave(caller.tenant, len(body), late=options.catch_up)
         headers = _set_headers(answers)
         places = [place for found in answers if isinstance(found, Accepted) for place in found.places]
         if options.wait_applied and places:
@@ -164,21 +168,35 @@ class SeriesService:
         headers["content-type"] = "application/json"
         return Answered(202, headers, msgspec.json.encode(PairErrors(errors)))
 
+    async def _append_set(
+        self, caller: Identity, body: bytes, options: WriteOptions
+    ) -> tuple[list[Pair], list[Accepted | Exception]]:
+        """Append the pairs of a body; gives each with what came of it."""
+        pairs, problems = open_record_set(body)
+        if problems:
+            raise Invalid(problems)
+        checked = [await self._checked(caller, number, pair, options) for number, pair in enumerate(pairs)]
+        outcomes = iter(await self.ingest.try_all([found for found in checked if isinstance(found, Write)]))
+        return pairs, [next(outcomes) if isinstance(found, Write) else found for found in checked]
+
     async def _checked(
         self, caller: Identity, number: int, pair: Pair, options: WriteOptions
     ) -> Write | Exception:
-        profile = self._profile(caller.tenant)
         try:
-            series, aspect = await self._index.find_series(caller.tenant, pair.asset, pair.aspect_name)
+            granted = await self._access.series(caller, (pair.asset, pair.aspect_name), Action.RECORDS_WRITE)
+            series = granted.series
+            profile = self._profile(series.tenant)
             change = _checked_change(
-                aspect, pair.data, self._ports.clock.now_ms(), profile, mode=WriteMode.REPLACE, at=pair.at
+                granted, pair.data, self._ports.clock.now_ms(), profile, mode=WriteMode.REPLACE, at=pair.at
             )
         except ServiceError as refused:
             return refused
         # A client's key has no tab in it, so the keys of pairs are nobody else's.
         key = options.idempotency_key and f"{options.idempotency_key}\t{number}"
-        once = idempotency_of(series, key, WriteMode.REPLACE.value, pair.data)
-        return Write(series, aspect, change, once, rate_of(profile, len(pair.data)))
+        once = idempotency_of(caller.tenant, series, key, WriteMode.REPLACE.value, pair.data)
+        size, late = len(pair.data), options.catch_up
+        rate = rate_of(profile, size, late=late)
+        return Write(caller.tenant, series, granted.aspect, change, once, rate, size, late)
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -191,14 +209,15 @@ class SeriesService:
         format_: Format = Format.JSON,
     ) -> Answered:
         """GET records: a page of a range, the newest record, or the newest value of each variable."""
-        series, aspect = await self._index.find_series(caller.tenant, *place)
+        granted = await self._access.series(caller, place, Action.RECORDS_READ)
+        series, aspect = granted.series, granted.aspect
         query, problems = parse_series_query(
             parameters, aspect, now_ms=self._ports.clock.now_ms(), profile=self._profile(caller.tenant)
         )
         if query is None:
             raise Invalid(problems)
         after = self.places(caller.tenant, read_after)
-        page = await read_page(self.reading, series, aspect, query, after)
+        page = await read_page(granted.reading(self.reading), series, aspect, query, after)
         headers: dict[str, str] = {}
         if page.next is not None:
             headers["link"] = self._link(place, page.next)
@@ -241,19 +260,25 @@ class SeriesService:
 
 
 def _checked_change(
-    aspect: AspectType, body: bytes, now_ms: int, profile: Profile, *, mode: WriteMode, at: str = ""
+    granted: Granted, body: bytes, now_ms: int, profile: Profile, *, mode: WriteMode, at: str = ""
 ) -> Upsert | Row:
-    row = encode_record(aspect, body, now_ms=now_ms, profile=profile) if mode is WriteMode.REPLACE else None
-    if row is not None:
-        return Row(row)
+    aspect, spans = granted.aspect, granted.spans
+    if mode is WriteMode.REPLACE and spans is None:
+        row = encode_record(aspect, body, now_ms=now_ms, profile=profile)
+        if row is not None:
+            return Row(row)
     columns, problems = validate_records(aspect, body, now_ms=now_ms, profile=profile, mode=mode, at=at)
-    if columns is None:
+    if columns is not None and spans is not None:
+        problems = check_times(columns.time_ms, spans, at)
+    if columns is None or problems:
         raise Invalid(problems)
     return Upsert(columns)
 
 
-def write_options(parameters: Mapping[str, str], idempotency_key: str | None) -> WriteOptions:
-    """Read `?wait=applied` and `Idempotency-Key` (design 8.1, 8.18)."""
+def write_options(
+    parameters: Mapping[str, str], idempotency_key: str | None, catch_up: str | None = None
+) -> WriteOptions:
+    """Read `?wait=applied`, `Idempotency-Key` and `Catch-Up` (design 7, 8.1, 8.18)."""
     key = idempotency_key
     if key is not None and not (
         0 < len(key) <= IDEMPOTENCY_KEY_CHARACTERS_MAX and key.isascii() and key.isprintable()
@@ -265,16 +290,19 @@ def write_options(parameters: Mapping[str, str], idempotency_key: str | None) ->
     if wait not in {None, "applied"}:
         message = "wait is `applied`, or left out."
         raise Invalid([Problem("/wait", codes.INVALID_PARAMETER, message)])
-    return WriteOptions(key, wait is not None)
+    if catch_up not in {None, "true", "false"}:
+        message = "Catch-Up is `true`, `false`, or left out."
+        raise Invalid([Problem("", codes.INVALID_PARAMETER, message)])
+    return WriteOptions(key, wait is not None, catch_up == "true")
 
 
 def _set_headers(answers: Sequence[Accepted | Exception]) -> dict[str, str]:
     """Give a receipt for each pair in body order, and the limit that is nearest to its end."""
     receipts = [found.receipt if isinstance(found, Accepted) else "-" for found in answers]
     headers = {"write-receipt": ",".join(receipts)}
-    quotas = [found.quota for found in answers if isinstance(found, Accepted | TooMany) and found.quota]
-    if quotas:
-        headers |= quota_headers(max(quotas, key=lambda quota: quota.used))
+    quota = worst([found.quota for found in answers if isinstance(found, Accepted | TooMany) and found.quota])
+    if quota is not None:
+        headers |= quota_headers(quota)
     waits = [found.retry_after_s for found in answers if isinstance(found, TooMany | Unavailable)]
     if waits:
         headers["retry-after"] = str(max(waits))

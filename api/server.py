@@ -13,13 +13,14 @@ import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import uvloop
 
-from api.connection import CONNECTIONS_MAX, Connection
+from api.connection import CONNECTIONS_MAX, HEAD_READ_S, Connection
 from api.door import Door
+from api.tls import Certificate
 from runtime.places import BACKLOG
 
 KEEP_ALIVE_S = 75
@@ -32,23 +33,54 @@ DESCRIPTORS_KEPT = 128
 """File descriptors for everything but clients: stores, stream server, listeners, the loop."""
 
 
-async def serve(door: Door, listener: socket.socket, begun: Callable[[], None], drain_s: float) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way; `begun` is called once it accepts."""
-    await Server(door, drain_s, begun).serve([listener])
+async def serve(
+    door: Door,
+    listener: socket.socket,
+    begun: Callable[[], None],
+    drain_s: float,
+    certificate: Certificate | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way; `begun` is called once it accepts.
+
+    With a certificate it speaks TLS, and SIGHUP has the certificate looked at anew, as every second does.
+    """
+    await Server(door, drain_s, begun, certificate).serve([listener])
 
 
 class Server(uvicorn.Server):
     """The server, ended by signals without being killed by them afterwards, as the library's is."""
 
-    def __init__(self, door: Door, drain_s: float, begun: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        drain_s: float,
+        begun: Callable[[], None] = lambda: None,
+        certificate: Certificate | None = None,
+    ) -> None:
         """Serve nothing yet."""
         super().__init__(_config(door, drain_s))
+        self._door = door
         self._begun = begun
+        self._certificate = certificate
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, and say so."""
-        await super().startup(sockets)
+        """Accept connections on these sockets, and say so."""
+        loop = asyncio.get_running_loop()
+        tls: dict[str, Any] = {}
+        if self._certificate is not None:
+            tls = {"ssl": self._certificate.context, "ssl_handshake_timeout": HEAD_READ_S}
+        self.servers = [
+            await loop.create_server(self._connection, sock=listener, backlog=BACKLOG, **tls)
+            for listener in sockets or ()
+        ]
+        self.started = True
         self._begun()
+
+    def _connection(self) -> asyncio.Protocol:
+        made: Any = self.config.http_protocol_class
+        return cast(
+            "asyncio.Protocol", made(config=self.config, server_state=self.server_state, app_state={})
+        )
 
     async def on_tick(self, counter: int) -> bool:
         """Look at the connections; True when it is time to end."""
@@ -57,22 +89,35 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 assert isinstance(connection, Connection)
                 connection.look(now_s)
+            self._look_at_certificate()
         return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Let SIGTERM and SIGINT end the server."""
+        """Let SIGTERM and SIGINT end the server, and SIGHUP have its certificate looked at."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
+        handlers = {signal.SIGTERM: self._end, signal.SIGINT: self._end}
+        if self._certificate is not None:
+            handlers[signal.SIGHUP] = self._look_at_certificate
+        for number, handler in handlers.items():
+            loop.add_signal_handler(number, handler)
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in handlers:
                 loop.remove_signal_handler(number)
+
+    def _look_at_certificate(self) -> None:
+        if self._certificate is not None:
+            self._certificate.refresh()
 
     def _end(self) -> None:
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what is under way end; streams of events would go on for ever."""
+        self._door.services.feeds.end()
+        await super().shutdown(sockets)
 
 
 def room() -> int:

@@ -7,11 +7,17 @@ from typing import TypeAlias
 
 from litestar.di import NamedDependency
 
+from api.access import Access
+from api.audit import AuditTrail
 from api.catalog import Catalogue
 from api.catalog_index import CatalogIndex
+from api.deletes import DeleteService
+from api.feeds import Feeds
 from api.files import FileService
 from api.identity.service import IdentityService
+from api.model_files import ModelFiles
 from api.probe import Probe
+from api.quotas import Quotas
 from api.series import SeriesService
 from api.uploads import UploadService
 from runtime.ports import Ports
@@ -24,11 +30,17 @@ class Services:
     ports: Ports
     identity: IdentityService
     index: CatalogIndex
+    access: Access
+    quotas: Quotas
     catalogue: Catalogue
     series: SeriesService
     probe: Probe
     files: FileService
     uploads: UploadService
+    audit: AuditTrail
+    model_files: ModelFiles
+    feeds: Feeds
+    deletes: DeleteService
 
     async def load(self) -> None:
         """Read the catalogue into the index and the keys into the ring."""
@@ -39,11 +51,7 @@ class Services:
     async def refresh(self) -> None:
         """Take in what other doors changed since the last time (design 4: within a second)."""
         await self.index.refresh()
-        touched = self.index.take_touched()
-        if "key" in touched:
-            await self.identity.reload_keys()
-        elif touched & {"tenant", "client", "user"}:
-            self.identity.tokens.forget()
+        await self.identity.follow(self.index.take_touched())
         await self.identity.sweep(self.index.tenants())
 
 

@@ -1,7 +1,8 @@
 """The unapplied tail of a series: what makes a read contain everything acknowledged before it (design 4.17).
 
 Fetched in one call before anything else of a read. Where the tail cannot be had (stream down, a chain
-too long or broken) a plain read answers from the store and says how far that is.
+too long or broken, an undo in it, of which only the writer can tell what it comes to) a plain read answers
+from the store and says how far that is.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from schemas.changes import Change, Upsert
+from schemas.changes import Change, Undo, Upsert
 from schemas.errors import Corrupt, StreamUnavailable
 from schemas.ids import SeriesId
 from schemas.latest import Latest, advanced, decode_latest
@@ -45,17 +46,23 @@ async def fetch_tail(stream: RecordStream, shard: int, series: SeriesId) -> Fres
         return FreshTail(None)
     if tail.chain is None:
         return FreshTail(tail.applied)
-    changes = [placed for entry in tail.chain if (placed := _placed(entry)) is not None]
+    changes: list[Placed] = []
+    for entry in tail.chain:
+        change = decoded(entry)
+        if isinstance(change, Undo):
+            return FreshTail(tail.applied)
+        if change is not None:
+            changes.append(Placed(entry.position, entry.position, change))
     latest = None if tail.latest is None else decode_latest(tail.latest)
     for placed in changes:
         latest = advanced(latest, _folded(placed.change), placed.last)
     return FreshTail(tail.applied, changes, complete=True, latest=latest)
 
 
-def _placed(entry: Entry) -> Placed | None:
-    """Decode an entry; one that the writer would set aside is skipped here too."""
+def decoded(entry: Entry) -> Change | Undo | None:
+    """Decode an entry; None for one that the writer would set aside, which counts for nothing here too."""
     try:
-        return Placed(entry.position, entry.position, decode_content(open_entry(entry.body)))
+        return decode_content(open_entry(entry.body))
     except Corrupt as broken:
         log.warning("tail_entry_skipped", position=entry.position, reason=broken.message)
         return None

@@ -5,18 +5,23 @@ Holds no rule about what may be written and does no I/O; `catalog_index` feeds i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from api.filters import Table
+from api.identity.accounts import Standing
 from api.name_order import NameOrder
 from schemas.aspects import DYNAMIC, AspectType
 from schemas.assets import Asset, AssetType, ModelLock, TypeAspect
 from schemas.builtin import CORE_ASPECT_TYPES, CORE_ASSET_TYPES, CORE_PREFIX
 from schemas.errors import NotFound
 from schemas.ids import AssetId, SeriesId, TenantId
+from schemas.model_files import ModelFile
+from schemas.shares import Share
+from schemas.subtenants import Subtenant
 
-T = TypeVar("T", AspectType, AssetType, Asset, ModelLock)
+T = TypeVar("T", AspectType, AssetType, Asset, ModelLock, Standing, Share, Subtenant, ModelFile)
 
 ASSET_DEPTH_MAX = 100
 """Steps from an asset to the root; walked for every answer, and never further."""
@@ -52,11 +57,22 @@ class TenantIndex:
         self.assets: dict[str, Kept[Asset]] = {}
         """Those that are not deleted: nothing else of this index knows a deleted one."""
         self.deleted_assets: dict[str, Kept[Asset]] = {}
+        self.assets_of_types: Counter[str] = Counter()
+        """type id → how many assets are of it, those of types below left out."""
         self.children: dict[str, set[str]] = {}
         self.model_lock: Kept[ModelLock] = Kept(ModelLock(), -1)
+        self.subtenants: dict[str, Kept[Subtenant]] = {}
+        self.subtenant_assets: dict[str, set[str]] = {}
+        """subtenant → the assets that it is given; all below them are its own, too."""
+        self.shares: dict[str, Kept[Share]] = {}
+        """What the tenant has given to others, or to parts of itself."""
+        self.model_files: dict[str, Kept[ModelFile]] = {}
         self.asset_tables: dict[bool, Table[Kept[Asset]]] = {}
         """What lists look in, without and with deleted assets: made as they are asked for, dropped when
         something changes."""
+        self.clients: dict[str, Kept[Standing]] = {}
+        self.users: dict[str, Kept[Standing]] = {}
+        """Who logs in, by id and by name, deleted ones too while tokens of theirs may be about."""
         self._names = NameOrder()
         self.series: dict[str, dict[str, tuple[SeriesId, AspectType]]] = {}
         """asset id → aspect name → series: filled as it is asked for, dropped when something changes."""
@@ -82,13 +98,32 @@ class TenantIndex:
             self.deleted_assets[asset.id] = kept
             return
         self.assets[asset.id] = kept
+        self.assets_of_types[canonical(asset.type_id)] += 1
         self._names.add((asset.name, asset.id))
         if asset.parent_id is not None:
             self.children.setdefault(asset.parent_id, set()).add(asset.id)
+        if asset.sub_tenant is not None:
+            self.subtenant_assets.setdefault(asset.sub_tenant, set()).add(asset.id)
 
     def put_model_lock(self, kept: Kept[ModelLock]) -> None:
         """Take in whether the model may be changed."""
         self.model_lock = kept
+
+    def put_subtenant(self, kept: Kept[Subtenant]) -> None:
+        """Take in a new or changed subtenant."""
+        self.subtenants[kept.value.id] = kept
+
+    def put_share(self, kept: Kept[Share]) -> None:
+        """Take in a new or changed share."""
+        self.shares[kept.value.id] = kept
+
+    def put_model_file(self, kept: Kept[ModelFile]) -> None:
+        """Take in a new or changed file of asset management."""
+        self.model_files[kept.value.id] = kept
+
+    def drop_model_file(self, file_id: str) -> None:
+        """Forget a file of asset management."""
+        self.model_files.pop(file_id, None)
 
     def drop_aspect_type(self, type_id: str) -> None:
         """Forget an aspect type."""
@@ -109,9 +144,28 @@ class TenantIndex:
         self.asset_tables.clear()
         if kept is None:
             return
+        self.assets_of_types[canonical(kept.value.type_id)] -= 1
         self._names.discard((kept.value.name, asset_id))
         if kept.value.parent_id in self.children:
             self.children[kept.value.parent_id].discard(asset_id)
+        if kept.value.sub_tenant in self.subtenant_assets:
+            self.subtenant_assets[kept.value.sub_tenant].discard(asset_id)
+
+    def drop_subtenant(self, subtenant_id: str) -> None:
+        """Forget a subtenant."""
+        self.subtenants.pop(subtenant_id, None)
+
+    def drop_share(self, share_id: str) -> None:
+        """Forget a share."""
+        self.shares.pop(share_id, None)
+
+    def drop_client(self, client_id: str) -> None:
+        """Forget a client."""
+        self.clients.pop(client_id, None)
+
+    def drop_user(self, name: str) -> None:
+        """Forget a user."""
+        self.users.pop(name, None)
 
     # What is asked.
 
@@ -154,6 +208,19 @@ class TenantIndex:
             raise NotFound("There is no such asset.")
         return kept
 
+    def model_file(self, file_id: str) -> Kept[ModelFile]:
+        """Give a file of asset management; NotFound if there is none."""
+        kept = self.model_files.get(file_id)
+        if kept is None:
+            raise NotFound("There is no such file.")
+        return kept
+
+    def assigned_files(self) -> set[str]:
+        """Give the ids of all files that assets, which are not deleted, and types refer to."""
+        of_assets = (kept.value.file_assignments for kept in self.assets.values())
+        of_types = (kept.value.file_assignments for kept in self.own_asset_types.values())
+        return {file.file_id for files in (*of_assets, *of_types) for file in files}
+
     def assets_by_name(self) -> list[Kept[Asset]]:
         """List the assets by name, then id."""
         return [self.assets[asset_id] for _, asset_id in self._names.ordered()]
@@ -192,6 +259,24 @@ class TenantIndex:
         _, *above = self.upwards(asset)
         above.reverse()
         return above
+
+    def subtenant_of(self, asset: Asset) -> str | None:
+        """Give the subtenant to which an asset belongs: its own, else that of the nearest above."""
+        if not self.subtenant_assets:
+            return asset.sub_tenant
+        return next((above.sub_tenant for above in self.upwards(asset) if above.sub_tenant is not None), None)
+
+    def is_of(self, asset: Asset, subtenant: str) -> bool:
+        """Tell whether an asset, or one above it, is given to a subtenant."""
+        return any(above.sub_tenant == subtenant for above in self.upwards(asset))
+
+    def subtree(self, tops: Iterable[str]) -> set[str]:
+        """Give the ids of these assets, as far as they are there, and of all below them."""
+        found = {asset_id for asset_id in tops if asset_id in self.assets}
+        level = set(found)
+        while level := {child for above in level for child in self.children.get(above, ())} - found:
+            found |= level
+        return found
 
     def height(self, asset_id: str) -> int:
         """Give the steps from an asset down to the deepest one below it."""

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from api.catalog_index import ASPECT_TYPE, ASSET_TYPE
-from api.catalog_writes import IN_USE, CatalogWrites, refuse
+from api.catalog_writes import IN_USE, CatalogWrites, check_files, refuse
 from api.hal import Preconditions
+from api.series_count import demand_room_for_type
 from api.tenant_index import Kept, TenantIndex
 from api.wire_changes import (
     AspectTypePatch,
@@ -93,9 +94,12 @@ class TypeWrites(CatalogWrites):
         new = asset_type_from(wire, type_id, tenant, aspects_from(wire, old, _new_aspect_id), old)
         refuse(_check_type_references(wire, new, index))
         problems = asset_rules.check_asset_type(new, _family(new, index))
+        problems += check_files(new.file_assignments, old.file_assignments if old else (), index)
         if old is not None:
             problems += asset_rules.check_asset_type_change(old, new) + _check_aspect_names(old, new, index)
         refuse(problems)
+        if old is not None:
+            demand_room_for_type(index, self._index.profile_of(tenant), old, new)
         return await self._store_it(new, ASSET_TYPE, document)
 
     async def patch_asset_type(
@@ -129,9 +133,9 @@ class TypeWrites(CatalogWrites):
         self, tenant: TenantId, type_id: str, key: str, file_id: str | None, wanted: Preconditions
     ) -> Kept[AssetType]:
         """Put a file under a key, or take it away with None; NotFound if it is not there."""
-        await self._open(tenant)
+        index = await self._open(tenant)
         document, old = await self._present(tenant, ASSET_TYPE, type_id, wanted, AssetType)
-        files = with_file(old.file_assignments, key, file_id)
+        files = with_file(old.file_assignments, key, file_id, index)
         new = msgspec.structs.replace(old, file_assignments=files)
         kept, _ = await self._store_it(new, ASSET_TYPE, document)
         return kept
@@ -185,10 +189,12 @@ def holders_of(aspect_type_id: str, index: TenantIndex) -> list[AssetType]:
     ]
 
 
-def with_file(files: Sequence[FileAssignment], key: str, file_id: str | None) -> tuple[FileAssignment, ...]:
+def with_file(
+    files: Sequence[FileAssignment], key: str, file_id: str | None, index: TenantIndex
+) -> tuple[FileAssignment, ...]:
     """Give the files with another one under a key, or with None there; NotFound if there was none.
 
-    Invalid if key or id are none; the pointer is one into the body that names the file.
+    Invalid if key or id are none, or there is no such file; the pointer is one into the body that names it.
     """
     left = tuple(file for file in files if file.key != key)
     if file_id is None:
@@ -196,7 +202,7 @@ def with_file(files: Sequence[FileAssignment], key: str, file_id: str | None) ->
             raise NotFound("There is no file under this key.")
         return left
     found = (*left, FileAssignment(key=key, file_id=file_id))
-    problems = asset_rules.check_file_assignments(found)
+    problems = asset_rules.check_file_assignments(found) or check_files(found, files, index)
     refuse([one._replace(pointer="/fileId" if one.pointer.endswith("/fileId") else "") for one in problems])
     return found
 

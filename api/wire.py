@@ -28,7 +28,12 @@ _WORDS = {
 
 
 def refusals(*statuses: int, hal: bool = False, shape: Any = ErrorBody) -> dict[int, ResponseSpec]:
-    """Describe the statuses with which a route refuses; `hal` for asset management's media type."""
+    """Describe the statuses with which a route refuses; `hal` for asset management's media type.
+
+    A route that asks for a token also knows 429: requests of a tenant have a limit (design 7).
+    """
+    if 401 in statuses:
+        statuses = tuple(sorted({*statuses, 429}))
     media = VND_ERROR if hal else JSON
     return {
         status: ResponseSpec(shape, generate_examples=False, description=_WORDS[status], media_type=media)

@@ -266,7 +266,7 @@ def asset_out(
         timezone=asset.timezone,
         twin_type=asset.twin_type,
         tenant_id=asset.tenant,
-        sub_tenant=asset.sub_tenant,
+        sub_tenant=index.subtenant_of(asset),
         t2_tenant=None,
         asset_id=asset.id,
         locks=[_lock_out(lock, f"{base}/assets/{asset.id}") for lock in asset.locks],

@@ -17,7 +17,7 @@ BASE = "/api/assetmanagement/v3"
 
 
 class Sharing(msgspec.Struct):
-    """With whom a resource is shared; nothing is, yet (wire 4.6)."""
+    """SHARER: the tenant shares it with others; RECEIVER: others share it with the tenant (wire 4.6)."""
 
     modes: list[str] = msgspec.field(default_factory=list)
 

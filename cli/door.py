@@ -20,6 +20,7 @@ from api.app import create_app
 from api.identity.passwords import Passwords
 from api.identity.setup import bootstrap, parse_bootstrap
 from api.server import run, serve
+from api.tls import Certificate
 from runtime import garbage, wiring
 from runtime.places import listen
 from runtime.ports import Ports
@@ -43,7 +44,9 @@ async def make_first(settings: Settings, ports: Ports) -> None:
         )
 
 
-async def _serve(settings: Settings, listener: socket.socket, ready: int | None) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, ready: int | None, certificate: Certificate | None
+) -> None:
     def begun() -> None:
         garbage.settle()
         if ready is not None:
@@ -53,7 +56,7 @@ async def _serve(settings: Settings, listener: socket.socket, ready: int | None)
     async with wiring.opened(settings, writes_series=False) as ports:
         await make_first(settings, ports)
         async with create_app(ports).running() as door:
-            await serve(door, listener, begun, settings.drain_s)
+            await serve(door, listener, begun, settings.drain_s, certificate)
 
 
 @click.command()
@@ -66,13 +69,14 @@ def main(listening: int | None, ready: int | None) -> None:
         if settings.bootstrap:
             parse_bootstrap(settings.bootstrap)
         wiring.open_stream(settings)
+        certificate = Certificate.of(settings)
     except (SettingsError, Refused) as error:
         print(f"aspectstore door: {error}", file=sys.stderr)
         sys.exit(2)
     logs.configure(settings.log_level, hidden=settings.secrets)
     listener = listen(*settings.address) if listening is None else socket.socket(fileno=listening)
     try:
-        run(_serve(settings, listener, ready))
+        run(_serve(settings, listener, ready, certificate))
     except ServiceError:
         log.exception("door_cannot_start")
         sys.exit(1)

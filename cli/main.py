@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from cli import accounts, tenants, tokens
+from cli.audit import audit
 from cli.complaints import Complaint
 from cli.dead_letters import dead_letters
+from cli.keys import keys
 from runtime.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -60,10 +63,22 @@ _SERVICE_OPTIONS = (
 )
 
 
+_DOOR_OPTIONS = (
+    click.option("--tls-certificate", metavar="FILE", help="PEM file of the door's certificate: HTTPS."),
+    click.option("--tls-key", metavar="FILE", help="PEM file of its key, if that lies apart."),
+)
+
+
 def _with_service_options(command: Any) -> Any:
     for option in reversed(_SERVICE_OPTIONS):
         command = option(command)
     return command
+
+
+def _with_door_options(command: Any) -> Any:
+    for option in reversed(_DOOR_OPTIONS):
+        command = option(command)
+    return _with_service_options(command)
 
 
 def _settings(options: dict[str, Any]) -> Settings:
@@ -73,7 +88,7 @@ def _settings(options: dict[str, Any]) -> Settings:
 
 
 @main.command()
-@_with_service_options
+@_with_door_options
 def serve(**options: Any) -> None:
     """Run everything in the foreground: stream server, doors, writers, job workers.
 
@@ -86,7 +101,7 @@ def serve(**options: Any) -> None:
 
 
 @main.command()
-@_with_service_options
+@_with_door_options
 def door(**options: Any) -> None:
     """Run only doors, on a stream server and a store that run elsewhere."""
     from cli import serving  # noqa: PLC0415
@@ -136,13 +151,9 @@ def status() -> None:
 
 
 def _client() -> Client:
-    from cli.target import find_target  # noqa: PLC0415
-    from client import Client  # noqa: PLC0415
+    from cli.target import connect  # noqa: PLC0415
 
-    target = find_target(os.environ, Path.cwd())
-    with Client(target.url, patience_s=0) as probe:
-        probe.health()  # a server that is not there is said at once, not after all the repeats of a long load
-    return Client(target.url, target.client, target.secret)
+    return connect()
 
 
 @main.command()
@@ -230,6 +241,12 @@ def demo(listen: str) -> None:
 
 
 main.add_command(dead_letters)
+main.add_command(keys)
+main.add_command(audit)
+main.add_command(tenants.tenant)
+main.add_command(accounts.user)
+main.add_command(accounts.client)
+main.add_command(tokens.token)
 
 
 if __name__ == "__main__":

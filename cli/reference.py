@@ -45,7 +45,7 @@ def settings_page() -> str:
 _CLIENT_LINES = (
     "## Variables of the commands that talk to a server",
     "",
-    "`load`, `read` and `status` take these.",
+    "`load`, `read`, `status`, `audit`, `tenant`, `user`, `client` and `token` take these.",
     "Without `ASPECTSTORE_URL` they use the demo in the present folder (`.demo/credentials.json`).",
     "",
     "| variable | meaning |",
@@ -90,10 +90,11 @@ def scopes_page() -> str:
         "The tenant comes from the token only: another tenant's id is answered as an unknown one is.",
         "Tokens of a suspended tenant do not hold: 401 on every route, and it cannot log in.",
         "`OPTIONS` of each path takes any token and tells the methods.",
+        "What changes something but stored records has an action: the [audit log](audit.md) calls it so.",
         "",
-        "| method | path | scope |",
-        "|---|---|---|",
-        *(f"| {need.method} | `{need.path}` | {_scope_of(need)} |" for need in needs()),
+        "| method | path | scope | action |",
+        "|---|---|---|---|",
+        *(_route_row(need) for need in needs()),
         "",
         "## Roles",
         "",
@@ -106,6 +107,11 @@ def scopes_page() -> str:
         marks = ("yes" if scope in scopes else "" for scopes in ROLES.values())
         lines.append(f"| `{scope}` | {' | '.join(marks)} |")
     return "\n".join([*lines, ""])
+
+
+def _route_row(need: Need) -> str:
+    action = f"`{need.action}`" if need.action else ""
+    return f"| {need.method} | `{need.path}` | {_scope_of(need)} | {action} |"
 
 
 def _scope_of(need: Need) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from cli.complaints import Complaint
 from runtime.settings import PREFIX
+
+if TYPE_CHECKING:
+    from client import Client
 
 DEMO_FOLDER = ".demo"
 CREDENTIALS = "credentials.json"
@@ -43,6 +48,16 @@ def find_target(environ: Mapping[str, str], folder: Path) -> Target:
         ) from None
     except (OSError, msgspec.DecodeError) as error:
         raise Complaint(f"{path} cannot be read: {error}; start `make demo` again") from None
+
+
+def connect() -> Client:
+    """Give a client of the server that is meant; one that is not there is a complaint at once."""
+    from client import Client  # noqa: PLC0415  # loads httpx
+
+    target = find_target(os.environ, Path.cwd())
+    with Client(target.url, patience_s=0) as probe:
+        probe.health()  # not after all the repeats of a long load
+    return Client(target.url, target.client, target.secret)
 
 
 def write_target(target: Target, folder: Path) -> None:

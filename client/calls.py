@@ -118,11 +118,12 @@ def retry_after(response: Response) -> float | None:
     return float(text) if text.isascii() and text.isdigit() else None
 
 
-def fetch_token(client: str, secret: str) -> Call[Token]:
-    """Ask for a token by client credentials."""
+def fetch_token(client: str, secret: str, **form: str) -> Call[Token]:
+    """Ask for a token by client credentials; `form`: another `grant_type` with what it needs, a `scope`."""
     basic = b64encode(f"{client}:{secret}".encode()).decode()
     headers = {"Authorization": f"Basic {basic}", "Content-Type": "application/x-www-form-urlencoded"}
-    request = Request("POST", TOKEN, headers, b"grant_type=client_credentials")
+    body = urlencode({"grant_type": "client_credentials", **form}).encode()
+    request = Request("POST", TOKEN, headers, body)
     return Call(request, lambda response: decode(response, Token), authorised=False)
 
 

@@ -2,8 +2,8 @@
 
 Each process counts for itself (well below a microsecond a request) and publishes its figures through the
 stream server every few seconds; the door that is asked shows its own, as they are, and everybody's. Labels
-are routes, statuses and reasons of ours, and names of living processes; never a tenant, never what a
-client sent, so their number is bounded.
+are routes, statuses and reasons of ours, names of living processes, and of tenants the first few that meet
+a limit; never what a client sent, so their number is bounded.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ SHOWN_S = 30.0
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 """Upper ends: from a single record to a read that waits for a receipt."""
 
+TENANTS_SHOWN_MAX = 20
+"""Tenants that a process names; the others are added up as `OTHERS`, and the usage API has each."""
+
+OTHERS = "others"
+"""No tenant has this name in `/metrics`."""
+
 DOOR, WRITER = "door", "writer"
 """Kinds of processes."""
 
@@ -53,6 +59,7 @@ FAMILIES: dict[str, Family] = {
     "admitted_entries": Family(_COUNT, (), "Entries that became durable."),
     "admitted_bytes": Family(_COUNT, (), "Bytes of entries that became durable."),
     "refused_writes": Family(_COUNT, ("reason",), "Writes that the stream did not admit."),
+    "quota_refusals": Family(_COUNT, ("tenant", "rule"), "Requests refused by a limit of their tenant."),
     "tokens": Family(_COUNT, ("grant", "status"), "Answers of the token endpoint."),
     "writer_turns": Family(_COUNT, (), "Turns that were stored."),
     "writer_entries": Family(_COUNT, (), "Entries that were stored."),
@@ -66,6 +73,10 @@ FAMILIES: dict[str, Family] = {
     "writer_retained_bytes": Family(_COUNT, (), "Stored bytes of these blocks before."),
     "writer_retained_left_bytes": Family(_COUNT, (), "Stored bytes of what was left of them."),
     "writer_dead_letters": Family(_COUNT, (), "Entries that were set aside."),
+    "writer_pinned_slices": Family(_COUNT, (), "Slices looked at before a delete, most of them pinned."),
+    "writer_undos": Family(_COUNT, (), "Deletes that were undone."),
+    "writer_undos_refused": Family(_COUNT, (), "Undos that came to nothing and were set aside."),
+    "writer_undos_over": Family(_COUNT, (), "Deletes of which nothing is kept any more: their time is over."),
     "writer_turn_seconds": Family(_GAUGE, (), "How long a turn collects (tau)."),
     "writer_inserts_per_second": Family(_GAUGE, (), "Deltas a second over whole turns, a moving average."),
     "writer_lag_seconds": Family(_GAUGE, (), "Age of the oldest entry of the last turn when it was stored."),
@@ -73,6 +84,12 @@ FAMILIES: dict[str, Family] = {
     "writer_slices_laid": Family(_GAUGE, (), "Slices with deltas that no seal has taken up."),
     "writer_slices_ready": Family(_GAUGE, (), "Slices that wait for their seal."),
     "writer_purges_waiting": Family(_GAUGE, (), "Purges that wait for the grace to pass."),
+    "notices": Family(_COUNT, (), "Notices that were made for subscribers."),
+    "notice_gaps": Family(_COUNT, (), "Times a subscriber was told that notices are missing."),
+    "notice_subscriptions": Family(_GAUGE, (), "Subscriptions that the process follows."),
+    "notice_deliveries": Family(
+        _COUNT, ("outcome",), "Deliveries to webhooks: delivered, failed at one try, given_up for good."
+    ),
     "up": Family(_GAUGE, ("part",), "1: the answering door can use this part."),
     "backlog_bytes": Family(_GAUGE, (), "Bytes of entries that are not stored yet, all shards."),
     "resident_bytes": Family(_GAUGE, (), "Memory of the process."),
@@ -128,6 +145,8 @@ class DoorFigures:
         self._routes: dict[tuple[str, str, int], _Route] = {}
         self._plain: dict[tuple[str, Labels], int] = {}
         self._entries = self._bytes = 0
+        self._shown: set[str] = set()
+        """The tenants that are named."""
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request; `route` is a template, never a path."""
@@ -145,6 +164,12 @@ class DoorFigures:
     def add(self, family: str, *labels: str) -> None:
         """Count one of something else."""
         self._plain[family, labels] = self._plain.get((family, labels), 0) + 1
+
+    def refused_by_quota(self, tenant: str, rule: str) -> None:
+        """Count a refusal; only the first tenants that are refused have a line of their own."""
+        if len(self._shown) < TENANTS_SHOWN_MAX and tenant != OTHERS:
+            self._shown.add(tenant)
+        self.add("quota_refusals", tenant if tenant in self._shown else OTHERS, rule)
 
     def report(self, now_ms: int) -> Report:
         """Give everything counted so far."""

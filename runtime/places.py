@@ -1,19 +1,25 @@
-"""What one service holds alone on a machine: a port and a data folder."""
+"""What one service holds alone on a machine: a port and a data folder, with the files that are its own."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import secrets
 import socket
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from schemas.errors import Corrupt
 
 PORTS_TRIED = 100
 BACKLOG = 2_048
 """Connections that wait to be accepted: all clients of a door, while it is started again."""
 STREAM_NAME = "stream.address"
 LOCK_NAME = "serve.lock"
+SECRETS_NAME = "secrets.key"
+SECRETS_BYTES = 32
 LOCK_WAIT_S = 10.0
 """The parts of a killed supervisor are on their way out."""
 POLL_S = 0.02
@@ -105,3 +111,26 @@ def stream_of(folder: Path) -> str | None:
         return (folder / STREAM_NAME).read_text("utf-8").strip() or None
     except OSError:
         return None
+
+
+def secrets_key_of(folder: Path) -> bytes:
+    """Give the key of stored secrets that lies in a data folder, made by whichever process is first.
+
+    Corrupt, naming the file, if something else stands in it.
+    """
+    path = folder / SECRETS_NAME
+    if not path.exists():
+        fresh = path.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(SECRETS_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # Another process was first: its key is ours.
+            os.link(fresh, path)
+        fresh.unlink()
+    with suppress(ValueError):
+        key = bytes.fromhex(path.read_text("utf-8").strip())
+        if len(key) == SECRETS_BYTES:
+            return key
+    raise Corrupt(f"{path} does not hold {2 * SECRETS_BYTES} hexadecimal digits; put the key back.")

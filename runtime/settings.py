@@ -18,11 +18,12 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from runtime.addresses import Bucket, CassandraAddress, parse_bucket, parse_listen, parse_store
+from schemas.limits import TOKEN_LIFE_S_MAX, UNDO_DAYS_MAX
 from schemas.retention import DAYS_MAX
+from schemas.webhooks import parse_networks
 
 PREFIX = "ASPECTSTORE_"
-
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 CLIENT_NAMES = ("URL", "CLIENT", "SECRET", "SECRET_FILE")
 """Variables of the same prefix that belong to the commands that talk to a server (`cli.target`)."""
@@ -35,22 +36,6 @@ CONFIG_DEFAULT = "aspectstore.toml"
 
 class SettingsError(Exception):
     """A setting is unknown, malformed or does not fit another; the message says what to do."""
-
-
-class Bucket(Struct, frozen=True):
-    """Where files' bytes lie in a store that speaks S3."""
-
-    name: str
-    prefix: str
-    """Empty, or ends with a slash."""
-
-
-class CassandraAddress(Struct, frozen=True):
-    """Where a Cassandra cluster is reached, and the keyspace in it."""
-
-    hosts: tuple[str, ...]
-    port: int
-    keyspace: str
 
 
 def _field(unit: str, text: str, **bounds: Any) -> Meta:
@@ -117,12 +102,70 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             le=DAYS_MAX,
         ),
     ] = 0
+    erase_days: Annotated[
+        int,
+        _field(
+            "days",
+            "How long a deleted asset's records, events and files are kept before they are erased for good.",
+            ge=0,
+            le=DAYS_MAX,
+        ),
+    ] = 30
+    undo_days: Annotated[
+        int,
+        _field(
+            "days",
+            "How long a delete can be undone, where a tenant's policy says nothing; 0: not at all. "
+            "What was deleted takes its place in the store until then.",
+            ge=0,
+            le=UNDO_DAYS_MAX,
+        ),
+    ] = 7
     bootstrap: Annotated[
         str, _secret("`TENANT:CLIENT:SECRET` of a technical user with all scopes, made at the first start.")
     ] = ""
     public_url: Annotated[
         str, _field("", "Origin that clients use, for links; empty: taken from each request's Host header.")
     ] = ""
+    webhook_networks: Annotated[
+        str,
+        _field(
+            "",
+            "Networks that webhooks may reach besides public addresses, also by `http`: such as "
+            "`10.1.0.0/16,fd00::/8`, divided by commas; empty: none.",
+        ),
+    ] = ""
+    tls_certificate: Annotated[
+        str,
+        _field("path", "PEM file of the door's certificate and those above it; empty: plain HTTP."),
+    ] = ""
+    tls_key: Annotated[
+        str, _field("path", "PEM file of the certificate's key; empty: it lies in the certificate's file.")
+    ] = ""
+    tls_key_password: Annotated[str, _secret("Password of the key's file; empty: it has none.")] = ""
+    secrets_key: Annotated[
+        str,
+        _secret(
+            "64 hexadecimal digits that encrypt stored secrets, such as those of API keys; the same at every "
+            "door. Empty: with SQLite, `secrets.key` in the data folder; with Cassandra, none are kept."
+        ),
+    ] = ""
+    access_token_s: Annotated[
+        int,
+        _field(
+            "s",
+            "Life of a client's access token, and of one from the login page.",
+            ge=60,
+            le=TOKEN_LIFE_S_MAX,
+        ),
+    ] = 1_799
+    device_token_s: Annotated[
+        int,
+        _field("s", "Life of an access token that a device got by a password.", ge=10, le=TOKEN_LIFE_S_MAX),
+    ] = 300
+    refresh_token_s: Annotated[
+        int, _field("s", "Life of a refresh token since its last use.", ge=60, le=31_536_000)
+    ] = 86_400
     doors: Annotated[
         int, _field("processes", "Door processes that `serve` starts; they share the port.", ge=1, le=64)
     ] = 1
@@ -178,12 +221,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError("store `sqlite` has one writer: set `writers` to 1 or use Cassandra")
         if self.files != "disk":
             parse_bucket(self.files)
+        try:
+            parse_networks(self.webhook_networks)
+        except ValueError as wrong:
+            raise ValueError(f"`webhook_networks` lists networks such as 10.1.0.0/16: {wrong}") from None
         if bool(self.files_key_id) != bool(self.files_secret):
             raise ValueError("`files_key_id` and `files_secret` go together")
         if self.stream != "embedded" and urlsplit(self.stream).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError(
                 "`stream` is `embedded`, `redis://HOST:PORT`, `rediss://HOST:PORT` or `unix:///PATH`"
             )
+        if self.secrets_key and re.fullmatch(r"[0-9a-fA-F]{64}", self.secrets_key) is None:
+            raise ValueError("`secrets_key` has 64 hexadecimal digits")
+        if self.tls_key and not self.tls_certificate:
+            raise ValueError("`tls_key` needs `tls_certificate`")
         if self.bootstrap and len(self.bootstrap.split(":", 2)) != 3:
             raise ValueError("`bootstrap` has the form TENANT:CLIENT:SECRET")
         if self.read_deadline_s >= self.seal_grace_s:
@@ -232,38 +283,6 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         values = msgspec.structs.asdict(self)
         written = {PREFIX + name.upper(): _to_text(value) for name, value in values.items()}
         return written | {PREFIX + CONFIG_NAME: ""}
-
-
-def parse_listen(text: str) -> tuple[str, int]:
-    """Read `HOST:PORT` (an IPv6 host in brackets); ValueError says what is expected."""
-    host, colon, port = text.rpartition(":")
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 1 << 16):
-        raise ValueError(f"`listen` is HOST:PORT, such as 127.0.0.1:8080; it reads {text!r}")
-    return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def parse_store(text: str) -> CassandraAddress:
-    """Read `cassandra://HOST[,HOST…][:PORT]/KEYSPACE`; ValueError says what is expected."""
-    scheme, _, rest = text.partition("://")
-    authority, _, keyspace = rest.partition("/")
-    hosts, colon, port = authority.rpartition(":")
-    if not colon:
-        hosts, port = authority, "9042"
-    names = tuple(host for host in hosts.split(",") if host)
-    sound = scheme == "cassandra" and names and port.isascii() and port.isdigit()
-    if not sound or not (keyspace.isascii() and keyspace.isidentifier() and len(keyspace) <= 48):
-        raise ValueError("`store` is `sqlite` or `cassandra://HOST[,HOST]:PORT/KEYSPACE`")
-    return CassandraAddress(names, int(port), keyspace)
-
-
-def parse_bucket(text: str) -> Bucket:
-    """Read `s3://BUCKET[/PREFIX]`; ValueError says what is expected."""
-    scheme, _, rest = text.partition("://")
-    name, _, prefix = rest.partition("/")
-    if scheme != "s3" or _BUCKET.fullmatch(name) is None:
-        raise ValueError("`files` is `disk` or `s3://BUCKET[/PREFIX]`")
-    prefix = prefix.strip("/")
-    return Bucket(name, f"{prefix}/" if prefix else "")
 
 
 def load(

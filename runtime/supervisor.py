@@ -141,7 +141,8 @@ class Supervisor:
             self._begin(host, port)
             if self._await_ready(host, port):
                 shown = f"[{host}]" if ":" in host else host
-                self._say(f"ready http://{shown}:{port}")
+                scheme = "https" if self._settings.tls_certificate else "http"
+                self._say(f"ready {scheme}://{shown}:{port}")
                 self._ready = True
                 self._release_jobs()
                 while not self._signals.asked:
@@ -210,9 +211,9 @@ class Supervisor:
 
     def _await_ready(self, host: str, port: int) -> bool:
         """Wait until door and shards work; False if an end was asked for meanwhile."""
-        deadline = time.monotonic() + READY_S
+        deadline, tls = time.monotonic() + READY_S, bool(self._settings.tls_certificate)
         while not self._signals.asked:
-            if answers(host, port) and self._writers_ready(self._settings):
+            if answers(host, port, tls=tls) and self._writers_ready(self._settings):
                 return True
             if time.monotonic() > deadline:
                 raise CannotServe(f"not ready within {READY_S:.0f} s; the log above says why")
@@ -287,12 +288,25 @@ class Supervisor:
         return log
 
 
-def answers(host: str, port: int) -> bool:
+def answers(host: str, port: int, *, tls: bool = False) -> bool:
     """Tell whether the door says that it is well (`/health` is 200)."""
     target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # asked, not listened on
     try:
-        with socket.create_connection((target, port), HEALTH_TIMEOUT_S) as connection:
+        with ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection((target, port), HEALTH_TIMEOUT_S))
+            if tls:
+                connection = stack.enter_context(_encrypted(connection))
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             return connection.recv(64).startswith(b"HTTP/1.1 200 ")
     except OSError:
         return False
+
+
+def _encrypted(connection: socket.socket) -> socket.socket:
+    """Speak TLS to our own door, whatever name its certificate is for."""
+    import ssl  # noqa: PLC0415  # takes a while to load, and few need it
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(connection)

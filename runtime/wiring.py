@@ -12,11 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runtime.clock import SystemClock
+from runtime.places import secrets_key_of
 from runtime.ports import DoorPolicy, Ports
 from runtime.settings import Settings, SettingsError
+from schemas.webhooks import parse_networks
+from storage.audit_port import AuditStore
 from storage.event_port import EventStore
 from storage.files import FileStore
 from storage.port import CatalogStore, SeriesStore
+from streams.notice_port import NoticeLog
 from streams.port import DEFAULT_CAPS, JobFunction, JobQueue, JobStatus, RecordStream
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ SERIES_FILE = "series.db"
 CATALOG_FILE = "catalog.db"
 FILES_FOLDER = "files"
 EVENTS_FILE = "events.db"
+AUDIT_FILE = "audit.db"
 
 
 @asynccontextmanager
@@ -44,19 +49,38 @@ async def opened(settings: Settings, *, writes_series: bool) -> AsyncIterator[Po
         policy = DoorPolicy(
             profile=settings.profile,
             retention_days=settings.retention_days,
+            undo_days=settings.undo_days,
             shards=settings.shards,
             public_url=settings.public_url,
+            access_token_s=settings.access_token_s,
+            device_token_s=settings.device_token_s,
+            refresh_token_s=settings.refresh_token_s,
+            secrets_key=b"" if writes_series else _secrets_key(settings),
             read_deadline_s=settings.read_deadline_s,
+            webhook_networks=parse_networks(settings.webhook_networks),
         )
+        notices = open_notices(settings)
+        stack.push_async_callback(notices.close)
         jobs = _JobsWhenAsked(settings)
         stack.push_async_callback(jobs.close)
-        files, events = None, None
-        if not writes_series:  # a writer meets none
-            files = open_files(settings)
-            stack.push_async_callback(files.close)
-            events = await open_events(settings)
-            stack.push_async_callback(events.close)
-        yield Ports(stream, series, catalog, SystemClock(), policy, jobs, files=files, events=events)
+        files = open_files(settings)
+        stack.push_async_callback(files.close)
+        events = await open_events(settings)
+        stack.push_async_callback(events.close)
+        audit = await open_audit(settings)
+        stack.push_async_callback(audit.close)
+        yield Ports(
+            stream,
+            series,
+            catalog,
+            SystemClock(),
+            policy,
+            jobs,
+            files=files,
+            events=events,
+            audit=audit,
+            notices=notices,
+        )
 
 
 async def open_series(settings: Settings, *, writable: bool) -> SeriesStore:
@@ -99,6 +123,17 @@ async def open_events(settings: Settings) -> EventStore:
     return await CassandraEventStore.open(_cassandra(settings))
 
 
+async def open_audit(settings: Settings) -> AuditStore:
+    """Open the audit log, bringing its schema up to date."""
+    if settings.cassandra is None:
+        from storage.sqlite.audit import SqliteAuditStore  # noqa: PLC0415
+
+        return await SqliteAuditStore.open(settings.folder / AUDIT_FILE)
+    from storage.cassandra.audit import CassandraAuditStore  # noqa: PLC0415
+
+    return await CassandraAuditStore.open(_cassandra(settings))
+
+
 def open_files(settings: Settings) -> FileStore:
     """Name the store of files' bytes; it is met at the first call."""
     bucket = settings.bucket
@@ -128,6 +163,13 @@ def open_stream(settings: Settings) -> RecordStream:
         raise SettingsError("one process alone needs a stream server: set ASPECTSTORE_STREAM to its address")
     caps = replace(DEFAULT_CAPS, backlog_bytes_max=settings.backlog_bytes_max)
     return ValkeyRecordStream(settings.stream, caps=caps)
+
+
+def open_notices(settings: Settings) -> NoticeLog:
+    """Name the log of notices; it lives beside the stream."""
+    from streams.valkey import ValkeyNoticeLog  # noqa: PLC0415
+
+    return ValkeyNoticeLog(settings.stream)
 
 
 DURABLE = {
@@ -182,6 +224,12 @@ class _JobsWhenAsked(JobQueue):
     async def status(self, job_id: str) -> JobStatus | None:
         return await (await self._opened()).status(job_id)
 
+    async def forget(self, tenant: str) -> None:
+        await (await self._opened()).forget(tenant)
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        return await (await self._opened()).count_left(tenant)
+
     async def close(self) -> None:
         if self._queue is not None:
             await self._queue.close()
@@ -197,6 +245,13 @@ def serve_jobs(settings: Settings, functions: Mapping[str, JobFunction]) -> None
     from streams.rq_jobs import serve  # noqa: PLC0415
 
     serve(settings.stream, functions)
+
+
+def _secrets_key(settings: Settings) -> bytes:
+    """Give the key of stored secrets: the setting's, or what lies beside an embedded store; empty: none."""
+    if settings.secrets_key:
+        return bytes.fromhex(settings.secrets_key)
+    return b"" if settings.cassandra else secrets_key_of(settings.folder)
 
 
 def _cassandra(settings: Settings) -> Address:

@@ -132,6 +132,8 @@ class TooMany(Refused):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         self.quota = quota
+        self.hold_s = 0.0
+        """How long the answer is held back: for callers that ask on without reading answers (S14)."""
 
 
 class Unavailable(ServiceError):

@@ -171,6 +171,11 @@ def describe_file(type_: str | None, description: str | None, timestamp: str | N
     return Described(type=type_, description=text, timestamp_ms=timestamp_ms)
 
 
+def is_plain(text: str) -> bool:
+    """Tell whether a text has no control character and nothing that stands for bytes that were no UTF-8."""
+    return _CONTROL.search(text) is None
+
+
 def media_type(type_: str) -> str:
     """Give the media type to serve a file with: its own if it is one, else that of mere bytes."""
     return type_ if _TYPE.fullmatch(type_) else OCTETS

@@ -6,6 +6,7 @@ A series is (tenant, asset id, aspect id); the tenant is the first part of every
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple, NewType
 
 TenantId = NewType("TenantId", str)
@@ -41,6 +42,19 @@ class SeriesId(NamedTuple):
         """Read what `text` wrote; a ValueError for anything else."""
         tenant, asset, aspect = text.split("/")
         return cls(TenantId(tenant), AssetId(asset), AspectId(aspect))
+
+
+class Erased(NamedTuple):
+    """What is erased for good, its id never used again: a tenant, or one asset of it (design 4.16)."""
+
+    tenant: TenantId
+    asset: str = ""
+    """Empty: all that the tenant has."""
+
+
+def is_erased(series: SeriesId, erased: Collection[Erased]) -> bool:
+    """Tell whether a series is among what is erased; quick where the collection is."""
+    return Erased(series.tenant) in erased or Erased(series.tenant, series.asset) in erased
 
 
 def is_tenant_id(text: str) -> bool:

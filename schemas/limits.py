@@ -6,6 +6,8 @@ Units stand last in the names. Relations between the numbers are asserted at imp
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from schemas.retention import KEEP_ALL, Rule
@@ -86,6 +88,19 @@ QUERY_INTERVALS_MAX = 1_000_000
 LATEST_SERIES_MAX = 1_000
 """Assets a page of newest values: about a tenth of a second of the stream server's time."""
 
+# Deletes.
+UNDO_DAYS_MAX = 366
+"""Longer, what was deleted is not deleted: until then its blocks take their place in the store."""
+DELETES_KEPT_DAYS = 30
+"""How long a delete can be looked up that cannot be undone, or no more."""
+DELETES_KEPT_MAX = 10_000
+"""Of a tenant; older ones that cannot be undone are forgotten first. All are read for a page, some 5 MB."""
+DELETES_LISTED_MAX = 500
+"""Of one page."""
+COUNT_ROWS_READ_MAX = 2_000_000
+"""Rows of which a dry run reads columns, one piece after the other: some seconds; beyond it, only the number
+of records is told."""
+
 # Aggregates.
 AGGREGATES_MAX = 500_000
 """Intervals times variables an answer: their partials take some 130 MB and their JSON as much; what
@@ -124,9 +139,107 @@ FILE_UPLOADS_OF_ASSET_MAX = 100
 """Uploads in parts that are under way at once: each may hold a thousand parts that no file has yet."""
 FILE_UPLOAD_AGE_MS_MAX = 7 * DAY_MS
 """Nobody comes back to an upload after a week; older ones make room for new ones."""
+FILE_ORPHAN_AGE_MS_MIN = 2 * HOUR_MS
+"""Bytes that no row names are left alone for so long: no request lasts so long that may name them yet."""
 FILE_FILTER_CHARACTERS_MAX = 2_000
 FILE_CONDITIONS_MAX = 10
 """Each is tried on every file of an asset; clients send two."""
+
+# Identity.
+TOKEN_LIFE_S_MAX = 86_400
+"""The longest life of an access token that can be set: a key that signs no more is kept as long."""
+CODE_LIFE_S = 60
+"""Of the code that a login page gives: the way through a browser takes a second (RFC 9700, 4.5)."""
+REDIRECT_URIS_MAX = 10
+REDIRECT_URI_CHARACTERS_MAX = 500
+STATE_CHARACTERS_MAX = 1_000
+"""What a client gets back with a code; it stands in the page and in an address."""
+API_KEYS_MAX = 1_000
+"""Of a tenant: a list shows them all, some 300 kB."""
+API_KEY_LABEL_CHARACTERS_MAX = 128
+SIGNED_BODY_BYTES_MAX = EXCHANGE_BODY_BYTES_MAX
+"""A body must be whole before its signature can be checked: what is larger comes with a token."""
+
+# Accounts and tenants.
+ACCOUNT_NAME_CHARACTERS_MAX = 64
+PASSWORD_CHARACTERS_MIN = 8  # NIST SP 800-63B, 5.1.1.2
+PASSWORD_CHARACTERS_MAX = 256
+ACCOUNTS_OF_TENANT_MAX = 10_000
+"""Clients, and users again; every door remembers each, some 300 bytes."""
+ACCOUNTS_LISTED_MAX = 1_000
+GRACE_S_MAX = 7 * 86_400
+"""How long a client's old secret may stay good: a week to change it in every program."""
+TENANTS_LISTED_MAX = 1_000
+COMPANY_CHARACTERS_MAX = 255
+LOGO_BYTES_MAX = 256 * KB
+"""A picture for the corner of a page; it lies in the catalogue, a row of its own."""
+LEGAL_BYTES_MAX = 256 * KB
+"""All regions of a tenant with their links and languages: one row of the catalogue."""
+LEGAL_TEXT_CHARACTERS_MAX = 1_024
+"""Of a name or an address."""
+
+# Notifications (MS-84, wire 11).
+SUBSCRIPTIONS_OF_TENANT_MAX = 50
+"""Each keeps up to NOTICES_KEPT_BYTES_MAX in the stream server's memory: 50 MiB a tenant at most."""
+SUBSCRIPTION_NAMES_MAX = 100
+"""Assets, aspects or variables that one filter names; a subtree takes one name."""
+WEBHOOK_URL_CHARACTERS_MAX = 2_048
+NOTICES_KEPT_BYTES_MAX = MB
+"""Of one subscription, told or not; some 4,000 that name what changed. Older ones go, and that is told."""
+NOTICE_BYTES_MAX = 16 * KB
+"""Of the values in one notice: what a receiver wants at once; the rest is read."""
+NOTICE_RECORDS_MAX = 100
+"""Records whose values one notice carries."""
+NOTICES_OF_DELIVERY_MAX = 100
+NOTICES_LISTED_MAX = 1_000
+NOTICES_TTL_MS = 7 * DAY_MS
+"""Since the last one was kept; whoever was away for longer reads the data itself."""
+MESSAGE_BODY_BYTES_MAX = 64 * KB
+"""Published on a topic: sixteen of them fill what a subscriber may leave waiting."""
+WEBHOOK_ATTEMPT_S_MAX = 10.0
+"""To resolve, connect, send and be answered; receivers answer first and work later."""
+WEBHOOK_ANSWER_BYTES_MAX = 16 * KB
+"""Read of an answer: its status is all that matters."""
+WEBHOOK_RETRY_S_MIN, WEBHOOK_RETRY_S_MAX = 2.0, 300.0
+"""Pauses between tries double from one to the other."""
+WEBHOOK_GIVE_UP_S = DAY_MS // SECOND_MS
+"""After a day without one success deliveries become dead letters at their first failure."""
+DEAD_RANGES_MAX = 100
+"""Runs of notices that were given up, of one subscription; neighbours are one run."""
+FEEDS_OF_SUBSCRIPTION_MAX = 8
+"""Readers of one stream of events at one door: a program, its spare and some browsers."""
+FEEDS_OF_DOOR_MAX = 512
+"""An eighth of a door's connections; each asks the stream server twice a second."""
+
+# Bodies in parts, and files of asset management (wire 4.1, 6.3).
+MULTIPART_PARTS_MAX = 1_000  # S7
+MULTIPART_HEADER_BYTES_MAX = 8 * KB
+"""Of one part; clients send two headers of a hundred bytes."""
+MULTIPART_BOUNDARY_BYTES_MAX = 200
+"""RFC 2046 allows 70."""
+MODEL_FILE_BYTES_MAX = 5 * MB  # wire 4.1
+MODEL_FILE_BODY_BYTES_MAX = MODEL_FILE_BYTES_MAX + 64 * KB
+"""The file with the other parts and all delimiters."""
+MODEL_FILES_MAX = 10_000
+"""Of a tenant: every door knows them all, some 5 MB."""
+
+# Audit log.
+AUDIT_LINES_MAX = 1_000
+"""Lines of a page: some 500 kB."""
+AUDIT_READ_LINES_MAX = 10_000
+"""Lines that a page looks at for those that are asked for: tens of milliseconds; the next page goes on."""
+AUDIT_WORD_CHARACTERS_MAX = 300
+"""Of an id or a name in a line; the longest names of types and files' last names are shorter."""
+
+# Subtenants and shares.
+SUBTENANTS_MAX = 1_000
+"""Of a tenant: a list is cut from all of them, some 300 kB."""
+SHARES_OF_TENANT_MAX = 1_000
+"""Given by one tenant; every door holds all of them, about a kilobyte each."""
+SHARES_LISTED_MAX = 1_000
+SHARED_ASSETS_MAX = 100
+"""Named by one share; a subtree takes one name."""
+SHARED_ASPECTS_MAX = 100
 
 # Time. The parser reads every year that RFC 3339 can write; profiles narrow it.
 TIME_MS_MIN = -62_135_596_800_000
@@ -138,64 +251,93 @@ FRACTION_DIGITS_MAX = 60
 RECORD_AHEAD_MS_MAX = 31 * DAY_MS  # MS-27, in both profiles
 
 
-class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy of a tenant that is not the same for everyone (design 7); None means: no such limit."""
+# Policies.
+NUMBER_MAX = 2**53 - 1
+"""The largest number of a policy: every client of JSON reads it exactly."""
+PER_S_MAX = 1_000_000_000_000
+"""The highest rate: far above what an installation takes."""
+BURST_S_MAX = 30 * 86_400
+"""A budget is full again after so long at most, so that its time in microseconds is exact as a double."""
+BURST_S = 10
+"""The burst of a budget that names none, in seconds of its rate: as the dialect has it (MS-23)."""
+POLICIES_MAX = 1_000
+"""Each door holds all of them: about a megabyte."""
 
-    name: str
-    record_age_ms_max: int | None
+Natural = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
+Positive = Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
+PerS = Annotated[float, msgspec.Meta(gt=0, le=PER_S_MAX)]
+PolicyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What is not the same for every tenant (design 7), as the catalogue keeps it.
+
+    None means: no such limit. What is left out is as in `open`.
+    """
+
+    name: PolicyName
+    record_age_ms_max: Positive | None = None
     """PUT: how old a record may be (MS-27); without it anything from 1970 on is taken."""
-    record_ahead_ms_max: int
-    patch_age_ms_max: int | None
+    record_ahead_ms_max: Natural = RECORD_AHEAD_MS_MAX
+    patch_age_ms_max: Positive | None = None
     """PATCH: how old a record may be (wire 1.4); with a limit none may lie in the future either."""
-    bulk_age_ms_min: int | None
+    bulk_age_ms_min: Natural | None = None
     """Bulk import: how old a record must be (MS-83)."""
-    series_rate_bytes_per_s: int | None  # MS-23
-    series_burst_bytes: int | None
-    newest_lookback_ms_max: int | None
+    series_rate_bytes_per_s: Positive | None = None  # MS-23
+    series_burst_bytes: Positive | None = None
+    series_catch_up_burst_bytes: Positive | None = None
+    """What a series may send at once in the catch-up lane; its rate is the same, from a bucket of its own."""
+    newest_lookback_ms_max: Positive | None = None
     """A read without range: how far back the newest record is looked for (MS-43)."""
-    latest_lookback_ms_max: int | None
+    latest_lookback_ms_max: Positive | None = None
     """`latestValue`: from how far back … (MS-44)."""
-    latest_delay_ms: int
+    latest_delay_ms: Natural = 0
     """… to how long ago values count."""
-    latest_all_types: bool
+    latest_all_types: bool = True
     """`latestValue` also for STRING, BIG_STRING and TIMESTAMP, which the dialect leaves out (MS-44)."""
-    raw_range_ms_max: int | None  # MS-47
-    aggregate_range_day_ms_max: int | None  # units day, week, month
-    aggregate_range_hour_ms_max: int | None
-    aggregate_range_minute_ms_max: int | None
-    aggregate_intervals_max: int
+    raw_range_ms_max: Positive | None = None  # MS-47
+    aggregate_range_day_ms_max: Positive | None = None  # units day, week, month
+    aggregate_range_hour_ms_max: Positive | None = None
+    aggregate_range_minute_ms_max: Positive | None = None
+    aggregate_intervals_max: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = COUNT_MAX
     """Intervals an answer: bounds the memory of a read over any range."""
-    delete_alignment_ms: int | None  # MS-51
-    delete_range_ms_max: int | None  # MS-51
-    delete_age_ms_min: int | None
+    delete_alignment_ms: Positive | None = None  # MS-51
+    delete_range_ms_max: Positive | None = None  # MS-51
+    delete_age_ms_min: Natural | None = None
     """Since submission, not by the record's time (MS-52)."""
-    deletes_per_day_max: int | None  # MS-52
+    deletes_per_day_max: Natural | None = None  # MS-52
+    undo_days: Annotated[int, msgspec.Meta(ge=0, le=UNDO_DAYS_MAX)] | None = None
+    """How long a delete can be undone (design 4.14); 0: not at all; None: what the installation says."""
+    requests_per_s: PerS | None = None
+    """Requests with a token of the tenant; a budget without a burst has `BURST_S` seconds of its rate."""
+    requests_burst: Positive | None = None
+    records_per_s: PerS | None = None
+    """Records written."""
+    records_burst: Positive | None = None
+    bytes_per_s: PerS | None = None
+    """Bytes of bodies that bring records."""
+    burst_bytes: Positive | None = None
+    catch_up_bytes_per_s: PerS | None = None
+    """The lane beside records and bytes in which a backlog is drained; without it there is no such lane."""
+    catch_up_burst_bytes: Positive | None = None
+    backlog_bytes_max: Positive | None = None
+    """Bytes of entries that are acknowledged and not stored yet."""
+    series_max: Natural | None = None
+    """Dynamic aspects of all assets that are not deleted."""
+    stored_bytes_max: Natural | None = None
+    """Bytes that the blocks of series take in the store, when they were last counted."""
+    files_bytes_max: Natural | None = None
+    """Bytes that the contents of files take where they lie, those of uploads in parts included."""
+
+
+class Profile(Policy, frozen=True, kw_only=True):
+    """A policy as it holds for a tenant."""
+
     retention: Rule = KEEP_ALL
     """The tenant's retention (design 4.13)."""
 
 
-OPEN = Profile(
-    name="open",
-    record_age_ms_max=None,
-    record_ahead_ms_max=RECORD_AHEAD_MS_MAX,
-    patch_age_ms_max=None,
-    bulk_age_ms_min=None,
-    series_rate_bytes_per_s=None,
-    series_burst_bytes=None,
-    newest_lookback_ms_max=None,
-    latest_lookback_ms_max=None,
-    latest_delay_ms=0,
-    latest_all_types=True,
-    raw_range_ms_max=None,
-    aggregate_range_day_ms_max=None,
-    aggregate_range_hour_ms_max=None,
-    aggregate_range_minute_ms_max=None,
-    aggregate_intervals_max=100_000,
-    delete_alignment_ms=None,
-    delete_range_ms_max=None,
-    delete_age_ms_min=None,
-    deletes_per_day_max=None,
-)
+OPEN = Profile(name="open")
 """The default: what a self-hosted service can do (design 7)."""
 
 STRICT = Profile(
@@ -206,6 +348,7 @@ STRICT = Profile(
     bulk_age_ms_min=30 * MINUTE_MS,
     series_rate_bytes_per_s=100 * KB,
     series_burst_bytes=MB,
+    series_catch_up_burst_bytes=100 * MB,  # a quarter of an hour at the full rate
     newest_lookback_ms_max=YEAR_MS,  # "12 months"
     latest_lookback_ms_max=31 * DAY_MS,  # "1 month"
     latest_delay_ms=2 * HOUR_MS,
@@ -230,7 +373,9 @@ assert BODY_CELLS_MAX >= 2 * VARIABLES_OF_ASPECT_MAX * MULTI_PUT_RECORDS_MAX  # 
 assert READ_RECORDS_DEFAULT <= READ_RECORDS_MAX
 assert FILE_PART_BYTES_MIN <= FILE_BODY_BYTES_MAX <= FILE_BYTES_MAX
 assert FILE_NAME_CHARACTERS_MAX <= FILE_PATH_CHARACTERS_MAX
+assert FILE_BODY_S_MAX * SECOND_MS < FILE_ORPHAN_AGE_MS_MIN
 assert OPEN.aggregate_intervals_max == STRICT.aggregate_intervals_max == COUNT_MAX <= AGGREGATES_MAX
+assert NOTICE_BYTES_MAX < MESSAGE_BODY_BYTES_MAX < NOTICES_KEPT_BYTES_MAX
 assert STRING_CHARACTERS_MAX < BIG_STRING_CHARACTERS_MAX
 assert BIG_STRING_CHARACTERS_MAX * CHARACTER_BYTES <= RECORD_BYTES_MAX  # the longest string fits a record
 assert len(str(LONG_MIN)) <= INTEGER_DIGITS_MAX

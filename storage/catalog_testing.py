@@ -182,3 +182,38 @@ class CatalogStoreContract:
     async def _position(self) -> str | None:
         lines = await self.store.changes(None)
         return lines[-1].sequence if lines else None
+
+    async def test_a_tenants_part_can_be_listed_and_counted(self) -> None:
+        """Kinds, names and counts are the tenant's own (design 4.16)."""
+        tenant, other = fresh_tenant(), fresh_tenant()
+        await self.store.create(tenant, "asset", "a", b"{}")
+        await self.store.create(tenant, "file:a", "x", b"{}")
+        await self.store.create(other, "user", "u", b"{}")
+        await self.store.reserve("user", f"{tenant} user", tenant)
+        await self.store.reserve("client", f"{tenant} client", tenant)
+        await self.store.reserve("user", f"{other} user", other)
+
+        assert await self.store.kinds(tenant) == ["asset", "file:a"]
+        assert [("client", f"{tenant} client"), ("user", f"{tenant} user")] == await self.store.names_of(
+            tenant
+        )
+        left = await self.store.count_left(tenant)
+        assert (left["documents"], left["names"]) == (2, 2)
+        assert left["changes"] >= 2
+
+    async def test_what_is_erased_of_a_tenant_counts_no_more(self) -> None:
+        """Removed documents, released names and forgotten lines leave 0 everywhere; others' stay."""
+        tenant, other = fresh_tenant(), fresh_tenant()
+        for name in (tenant, other):
+            await self.store.create(name, "asset", "a", b"{}")
+            await self.store.reserve("user", f"{name} user", name)
+        before = await self.store.count_left(other)
+
+        await self.store.remove(tenant, "asset", "a", 0)
+        await self.store.release("user", f"{tenant} user", tenant)
+        await self.store.forget_changes(tenant)
+        await self.store.forget_changes(tenant)
+
+        assert (await self.store.kinds(tenant), await self.store.names_of(tenant)) == ([], [])
+        assert {0} == set((await self.store.count_left(tenant)).values())
+        assert before == await self.store.count_left(other)

@@ -1,14 +1,15 @@
 """The one cell of a delta: its kind, and its content in the codec that fits its size (design 4.1, 4.10).
 
 Byte 0 names kind and codec together: RAW (columns as they were, one zstd body) below PACKED_ROWS_MIN
-rows, PACKED (each array by its own codec) from there on, CLEAR, ATTACH. A delta is folded before it
-is written, so its rows ascend and no time occurs twice.
+rows, PACKED (each array by its own codec) from there on, CLEAR, ATTACH, ATTACH_PART (a range, then as
+ATTACH). A delta is folded before it is written, so its rows ascend and no time occurs twice.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,9 @@ from schemas.column_codec import decode_columns, encode_columns, unpacked_bits
 from schemas.columns import Columns
 from schemas.errors import Corrupt
 from storage import numeric, packing
+from storage.heads import BlockRef, decode_refs
 
-_RAW, _PACKED, _CLEAR, _ATTACH = 1, 2, 3, 4
+_RAW, _PACKED, _CLEAR, _ATTACH, _ATTACH_PART = 1, 2, 3, 4, 5
 
 PACKED_ROWS_MIN = 60
 """Below it pcodec's page costs more than it saves (design 4.10)."""
@@ -41,8 +43,10 @@ def encode_delta(change: Change) -> bytes:
         content = packing.compress(encode_columns(change.columns)) if small else _pack(change.columns)
     elif isinstance(change, Clear):
         kind, content = _CLEAR, _RANGE.pack(change.start_ms, change.end_ms)
-    else:
+    elif change.is_whole:
         kind, content = _ATTACH, change.blocks
+    else:
+        kind, content = _ATTACH_PART, _RANGE.pack(change.start_ms, change.end_ms) + change.blocks
     return _PREFIX.pack(kind, zlib.crc32(content, kind)) + content
 
 
@@ -73,11 +77,25 @@ def decode_delta(body: bytes, part: RowsPart | None = None) -> Change:
             return Clear(*_RANGE.unpack(content))
         if kind == _ATTACH:
             return Attach(bytes(content))
+        if kind == _ATTACH_PART:
+            return Attach(bytes(content[_RANGE.size :]), *_RANGE.unpack_from(content))
     except (struct.error, ValueError) as broken:
         message = f"a delta of {len(body)} bytes does not decode: {broken}"
         raise Corrupt(message) from broken
     message = f"a delta of kind {kind} is from a newer release"
     raise Corrupt(message)
+
+
+def is_attach(body: bytes) -> bool:
+    """Tell whether the body of a delta says to be of attached blocks, without looking further."""
+    return body[:1] in (bytes([_ATTACH]), bytes([_ATTACH_PART]))
+
+
+def attached_to(slice_start_ms: int, changes: Iterable[Change]) -> list[BlockRef]:
+    """Give the blocks that changes attach to a slice, in their order."""
+    attaches = [change for change in changes if isinstance(change, Attach)]
+    refs = [ref for attach in attaches for ref in decode_refs(attach.blocks)]
+    return [ref for ref in refs if ref.slice_start_ms == slice_start_ms]
 
 
 def _pack(columns: Columns) -> bytes:

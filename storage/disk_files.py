@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TypeVar
 from schemas.errors import Corrupt, NotFound, StoreUnavailable
 from schemas.files import Content
 from schemas.limits import DAY_MS, KB, MB
-from storage.files import FileStore, check_key, in_blocks
+from storage.files import FileStore, KeptContent, check_key, in_blocks
 
 T = TypeVar("T")
 
@@ -32,6 +33,8 @@ READ_BYTES = 256 * KB
 
 THREADS = 8
 """Syncs wait for the disk, and readers must not wait for all of them."""
+
+ERASE_TRIES = 3
 
 INCOMING = ".incoming"
 """No tenant can be called so."""
@@ -89,9 +92,26 @@ class DiskFileStore(FileStore):
         place = self._place(tenant, content.id)
         await self._run(lambda: place.unlink(missing_ok=True))
 
+    async def kept(self, tenant: str) -> list[KeptContent]:
+        """List every content of a tenant by walking its folder."""
+        return await self._run(lambda: list(_walk(self._folder_of(tenant))))
+
+    async def erase(self, tenant: str) -> int:
+        """Delete the tenant's folder; gives the bytes of its contents."""
+        return await self._run(lambda: _erase(self._folder_of(tenant)))
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count files and folders of the tenant's name."""
+        folder = self._folder_of(tenant)
+        return {"files": await self._run(lambda: sum(1 for _ in folder.rglob("*")) + folder.exists())}
+
     async def close(self) -> None:
         """End the threads; twice is harmless."""
         await asyncio.to_thread(self._pool.shutdown)
+
+    def _folder_of(self, tenant: str) -> Path:
+        check_key(tenant, "0" * 32)
+        return self._folder / tenant
 
     def _place(self, tenant: str, content_id: str) -> Path:
         check_key(tenant, content_id)
@@ -153,6 +173,26 @@ def _prepare(incoming: Path, now_ms: int) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process prepares as well
             if left.stat().st_mtime * 1_000 < now_ms - INCOMING_AGE_MS:
                 left.unlink()
+
+
+def _walk(folder: Path) -> Iterator[KeptContent]:
+    """Find the contents below a tenant's folder; one that goes meanwhile is left out."""
+    for place in folder.glob("??/*"):
+        with contextlib.suppress(FileNotFoundError):
+            found = place.stat()
+            yield KeptContent(Content(place.name, found.st_size), int(found.st_mtime * 1_000))
+
+
+def _erase(folder: Path) -> int:
+    """Remove a folder with all in it; once more where something came in meanwhile."""
+    size = sum(kept.content.size for kept in _walk(folder))
+    for _ in range(ERASE_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+    if folder.parent.is_dir():
+        _sync_folder(folder.parent)
+    return size
 
 
 def _open(place: Path) -> int:

@@ -8,10 +8,12 @@ nobody knows whether a change was stored. What a method has acknowledged, every 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import NamedTuple
 
 import msgspec
+
+from storage.erasing_port import ErasableEvents
 
 
 class EventRow(msgspec.Struct, frozen=True, gc=False):
@@ -48,7 +50,7 @@ class EventSpan(NamedTuple):
         return self._replace(end_ms=row.time_ms, end_id=row.id)
 
 
-class EventStore(ABC):
+class EventStore(ErasableEvents):
     """Events of all tenants. Tenant first, always."""
 
     @abstractmethod

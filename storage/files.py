@@ -10,14 +10,24 @@ Bodies pass through in blocks; an adapter holds `held_bytes` of one at most. Its
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterable
+from typing import NamedTuple
 
 from schemas.files import Content
 from schemas.ids import is_hex_id, is_tenant_id
+from storage.erasing_port import Counted
 
 
-class FileStore(ABC):
+class KeptContent(NamedTuple):
+    """A content as it lies in the store."""
+
+    content: Content
+    written_ms: int
+    """When its last byte was written, by the store's clock."""
+
+
+class FileStore(Counted):
     """Contents of files. Tenant first, always."""
 
     held_bytes: int
@@ -43,6 +53,17 @@ class FileStore(ABC):
     @abstractmethod
     async def remove(self, tenant: str, content: Content) -> None:
         """Delete a content; one that is not there is ignored."""
+
+    @abstractmethod
+    async def kept(self, tenant: str) -> list[KeptContent]:
+        """List every content of a tenant, whether or not a row names it: a walk, not for requests.
+
+        What is being written may be missing, or be shorter than it will be.
+        """
+
+    @abstractmethod
+    async def erase(self, tenant: str) -> int:
+        """Delete all contents of a tenant; gives their bytes. What is written meanwhile may stay."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -169,3 +169,32 @@ class FileStoreContract:
         """A second close does nothing."""
         await self.broken.close()
         await self.broken.close()
+
+    async def test_contents_are_listed_with_their_sizes(self) -> None:
+        """All of a tenant, whatever their size, and no other's (design 4.16)."""
+        tenant = f"t{secrets.token_hex(3)}"
+        sizes = {secrets.token_hex(16): size for size in (1, MB, 4 * MB + 1)}
+        for content_id, size in sizes.items():
+            await self.store.write(tenant, content_id, body(octets(size)))
+        await self.store.write(f"{tenant}2", secrets.token_hex(16), body(b"other"))
+
+        kept = await self.store.kept(tenant)
+
+        assert sizes == {each.content.id: each.content.size for each in kept}
+        assert await self.store.kept("nobody") == []
+
+    async def test_a_tenants_contents_are_erased(self) -> None:
+        """Nothing of it stays in any place; a tenant whose name begins alike keeps what it has."""
+        gone = f"t{secrets.token_hex(2)}"
+        stays = f"{gone}x"
+        for tenant in (gone, gone, stays):
+            await self.store.write(tenant, secrets.token_hex(16), body(octets(5 * MB)))
+        before = await self.store.count_left(stays)
+
+        assert await self.store.erase(gone) == 10 * MB
+        assert await self.store.erase(gone) == 0
+
+        assert self.left(gone) == 0
+        assert {0} == set((await self.store.count_left(gone)).values())
+        assert before == await self.store.count_left(stays)
+        assert min(before.values()) > 0

@@ -11,6 +11,7 @@ import zlib
 
 import msgspec
 
+from schemas import changes
 from schemas.errors import Corrupt
 
 VERSION = 2
@@ -18,10 +19,8 @@ _PREFIX = struct.Struct("<BI")
 _SHORT_ARRAY = 0x90
 """The first byte of a body of version 1, with the number of its fields in the lower half."""
 
-NO_TIME_MS = -(2**62)
-"""Before every time."""
-END_MS = 2**62
-"""After every time."""
+NO_TIME_MS = changes.NO_TIME_MS
+END_MS = changes.END_MS
 
 
 class BlockRef(msgspec.Struct, frozen=True, array_like=True):

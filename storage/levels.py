@@ -72,8 +72,7 @@ def plan(refs: Sequence[BlockRef], changes: Sequence[Change], delta_bytes: int, 
     for start, end in (piece for run in runs for piece in laid.pieces(items, *run)):
         inside = [refs[item.block] for item in items[start:end] if item.block is not None]
         weight = sum(item.weight for item in items[start:end])
-        following = items[end].block if end < len(items) else None
-        regions.append(Region(tuple(inside), weight, None if following is None else refs[following].from_ms))
+        regions.append(Region(tuple(inside), weight, items[end].from_ms if end < len(items) else None))
     erased = tuple(ref for at, ref in enumerate(refs) if laid.erased[at])
     return Plan(tuple(kept), tuple(regions), erased)
 
@@ -105,6 +104,8 @@ class _Item(NamedTuple):
     block: int | None
     weight: float
     dirty: bool
+    from_ms: int | None
+    """A time before which nothing of it lies, and behind which no block before it; None: none is known."""
 
 
 class _Laid:
@@ -124,6 +125,8 @@ class _Laid:
         self.on_blocks = np.zeros(len(refs) + 1, "<i8")
         self.in_gaps = np.zeros(len(refs) + 1, "<i8")
         self.raw_bytes = 0
+        self.attached: dict[int, set[int]] = {}
+        """Where attached blocks begin, by the number of the first block that does not end before."""
 
     def add(self, change: Change) -> None:
         if isinstance(change, Upsert):
@@ -153,6 +156,7 @@ class _Laid:
             first, end = self._overlapped(ref.from_ms, ref.to_ms)
             self.touched[first:end] = True
             (self.on_blocks if first < end else self.in_gaps)[first] += ref.rows
+            self.attached.setdefault(first, set()).add(ref.from_ms)
             self.raw_bytes += ref.raw_bytes
 
     def _overlapped(self, from_ms: int, to_ms: int) -> tuple[int, int]:
@@ -169,19 +173,20 @@ class _Laid:
             if at < len(self.refs) and self.erased[at]:
                 gap, on_block = gap + on_block, 0
             if gap:
-                found.append(_Item(None, each * gap, dirty=True))
+                borders: list[int | None] = [*sorted(self.attached.get(at, ()))] or [None]
+                found += [_Item(None, each * gap / len(borders), True, border) for border in borders]
             if at < len(self.refs) and not self.erased[at]:
                 ref = self.refs[at]
-                weight = weight_of(ref.rows, ref.raw_bytes, ref.stored_bytes)
-                found.append(_Item(at, weight + each * on_block, dirty=bool(self.touched[at])))
+                weight = weight_of(ref.rows, ref.raw_bytes, ref.stored_bytes) + each * on_block
+                alone = at == 0 or self.starts[at] > self.ends[at - 1]
+                found.append(_Item(at, weight, bool(self.touched[at]), ref.from_ms if alone else None))
         return found
 
     def pieces(self, items: Sequence[_Item], start: int, end: int) -> Iterator[tuple[int, int]]:
         """Divide a run before blocks, where it is more than memory should hold at once."""
         weight = 0.0
         for at in range(start, end):
-            block = items[at].block
-            alone = block is not None and (block == 0 or self.starts[block] > self.ends[block - 1])
+            alone = items[at].from_ms is not None
             if alone and at > start and weight + items[at].weight > BATCH_WEIGHT:
                 yield start, at
                 start, weight = at, 0.0

@@ -6,10 +6,10 @@ Shares no helper with them on purpose. It keeps every promise of the port but du
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from schemas.errors import StoreUnavailable
-from schemas.ids import SeriesId
+from schemas.ids import Erased, SeriesId
 from storage.port import BlockRow, Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
 from storage.slices import WIDTH_MS, PlanVersion, SlicePlan
 
@@ -30,6 +30,7 @@ class MemorySeriesStore(SeriesStore):
         self.pins: dict[SliceId, dict[int, Pin]] = {}
         self.plans: dict[int, dict[tuple[SeriesId, int], int]] = {}
         self.survived: dict[int, dict[int, int]] = {}
+        self.erased: dict[int, dict[Erased, bool]] = {}
         self.closed = False
         self.failure: Exception | None = None
         """Set by a test: every call fails with it as the cause."""
@@ -45,6 +46,8 @@ class MemorySeriesStore(SeriesStore):
             at = bisect_left(stored, (delta.last, delta.first), key=_order)
             if at == len(stored) or _order(stored[at]) != _order(delta):
                 stored.insert(at, delta)
+        for shard, ordered in turn.erased.items():
+            self.erased.setdefault(shard, {}).update(dict.fromkeys(ordered, False))
         for shard, applied in turn.cursors.items():
             self.cursors[shard] = max(applied, self.cursors.get(shard, applied))
 
@@ -170,6 +173,63 @@ class MemorySeriesStore(SeriesStore):
         """Give incarnation → survived position of a shard."""
         self._require_open()
         return dict(self.survived.get(shard, {}))
+
+    async def read_erased(self, shard: int) -> dict[Erased, bool]:
+        """Give what was ordered to be erased in a shard, and whether it is gone."""
+        self._require_open()
+        return dict(self.erased.get(shard, {}))
+
+    async def end_erased(self, shard: int, erased: Erased) -> None:
+        """Note that all of it is gone."""
+        self._require_open()
+        self.erased.setdefault(shard, {})[erased] = True
+
+    async def find_slices(self, wanted: Callable[[SeriesId], bool]) -> Mapping[SliceId, Collection[int]]:
+        """Find every slice of which anything is stored, with the parts of its blocks."""
+        self._require_open()
+        listed = (SliceId(series, start) for series, starts in self.slices.items() for start in starts)
+        held = (slice_id for slice_id, _ in self.blocks)
+        found: dict[SliceId, set[int]] = {
+            slice_id: set()
+            for slice_id in (*listed, *held, *self.deltas, *self.heads, *self.pins)
+            if wanted(slice_id.series)
+        }
+        for slice_id, part in self.blocks:
+            if slice_id in found:
+                found[slice_id].add(part)
+        return found
+
+    async def erase_slice(self, slice_id: SliceId, parts: Collection[int]) -> None:
+        """Delete a slice with all that lies in it."""
+        self._require_open()
+        self.deltas.pop(slice_id, None)
+        self.heads.pop(slice_id, None)
+        self.pins.pop(slice_id, None)
+        for part in parts:
+            self.blocks.pop((slice_id, part), None)
+        starts = self.slices.get(slice_id.series, {})
+        starts.pop(slice_id.start_ms, None)
+        if not starts:
+            self.slices.pop(slice_id.series, None)
+
+    async def erase_plans(self, shard: int, series: SeriesId) -> None:
+        """Delete the slice plan of a series."""
+        self._require_open()
+        kept = self.plans.get(shard, {})
+        for key in [key for key in kept if key[0] == series]:
+            del kept[key]
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count rows of a tenant, by what they are."""
+        self._require_open()
+        return {
+            "slices": sum(len(kept) for series, kept in self.slices.items() if series.tenant == tenant),
+            "deltas": sum(len(kept) for found, kept in self.deltas.items() if found.series.tenant == tenant),
+            "blocks": sum(len(kept) for key, kept in self.blocks.items() if key[0].series.tenant == tenant),
+            "heads": sum(found.series.tenant == tenant for found in self.heads),
+            "pins": sum(len(kept) for found, kept in self.pins.items() if found.series.tenant == tenant),
+            "plans": sum(key[0].tenant == tenant for kept in self.plans.values() for key in kept),
+        }
 
     async def close(self) -> None:
         """Refuse everything from now on, as the other adapters do."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from storage.erasing_port import Name
 from storage.port import CatalogStore, Change, Document
 
 
@@ -64,6 +65,28 @@ class MemoryCatalogStore(CatalogStore):
         """Give a name back; nothing happens if it is another's."""
         if self._names.get((space, name)) == owner:
             del self._names[space, name]
+
+    async def kinds(self, tenant: str) -> Sequence[str]:
+        """Give every kind of which the tenant has a document."""
+        return sorted(kind for (owner, kind), kept in self._documents.items() if owner == tenant and kept)
+
+    async def names_of(self, owner: str) -> Sequence[Name]:
+        """Give every reserved name of an owner."""
+        return sorted(Name(*key) for key, holder in self._names.items() if holder == owner)
+
+    async def forget_changes(self, tenant: str) -> None:
+        """Leave lines of nothing in place of the tenant's: a sequence counts lines."""
+        self._log = [
+            Change(line.sequence, "", "", "", 0) if line.tenant == tenant else line for line in self._log
+        ]
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count documents, names and lines of the log."""
+        return {
+            "documents": sum(len(kept) for (owner, _), kept in self._documents.items() if owner == tenant),
+            "names": sum(holder == tenant for holder in self._names.values()),
+            "changes": sum(line.tenant == tenant for line in self._log),
+        }
 
     async def changes(self, after: str | None) -> Sequence[Change]:
         """Read the change log after a sequence (None: all of it)."""

@@ -64,5 +64,20 @@ class MemoryEventStore(EventStore):
         kept = self._versions.get((row.tenant, row.id), {})
         return {version: body for version, body in kept.items() if version < row.version}
 
+    async def erase(self, tenant: str, entity: str | None = None) -> int:
+        """Delete all events of a tenant, or of one entity of it."""
+        gone = [key for key, row in self._rows.items() if key[0] == tenant and entity in {None, row.entity}]
+        for key in gone:
+            del self._rows[key]
+            self._versions.pop(key, None)
+        return len(gone)
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count events and the bodies that they had before."""
+        return {
+            "events": sum(owner == tenant for owner, _ in self._rows),
+            "event_versions": sum(len(kept) for key, kept in self._versions.items() if key[0] == tenant),
+        }
+
     async def close(self) -> None:
         """Release nothing; twice is harmless."""

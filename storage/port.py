@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.ids import SeriesId
+from schemas.ids import Erased, SeriesId
+from storage.erasing_port import ErasableCatalog, ErasableSeries
 from storage.heads import sealed_through
 from storage.slices import PlanVersion, SlicePlan, first_touched
 
@@ -97,6 +98,8 @@ class Turn:
     """shard → applied position, stored only after every delta above is."""
     widths: Mapping[SliceId, int] = field(default_factory=dict)
     """Width in ms of those slices that are not WIDTH_MS wide; it is stored with their rows."""
+    erased: Mapping[int, Collection[Erased]] = field(default_factory=dict)
+    """shard → what is to be erased in it from now on, stored before the cursors (design 4.16)."""
 
 
 class Pin(msgspec.Struct, frozen=True, gc=False):
@@ -104,11 +107,11 @@ class Pin(msgspec.Struct, frozen=True, gc=False):
 
     slice: SliceId
     position: int
-    """Of the entry that can be undone; the head is sealed through the one before it."""
+    """Of the entry that can be undone; what is kept is how things were before it."""
     until_ms: int
-    """Purge respects it before this time."""
+    """Until when it can be undone. Purge respects a pin as long as it is there."""
     body: bytes
-    """The head's body as it stood (`storage.heads`)."""
+    """The entry's range, and the head as it stood (`storage.pins`)."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -146,7 +149,7 @@ class SeriesReads(ABC):
         """Read bodies by (block id, variable); rows that are missing are missing from the answer."""
 
 
-class SeriesStore(SeriesReads):
+class SeriesStore(SeriesReads, ErasableSeries):
     """Rows of series."""
 
     async def read_outset(
@@ -286,7 +289,7 @@ class Change(NamedTuple):
     a reader that knows this version, or a higher one, need not read the document again."""
 
 
-class CatalogStore(ABC):
+class CatalogStore(ErasableCatalog):
     """Tenants, clients, keys, types, assets: everything that is not series. Tenant first, always."""
 
     @abstractmethod

@@ -7,11 +7,11 @@ the next sweep.
 from __future__ import annotations
 
 from schemas.changes import Attach
-from schemas.errors import Conflict
 from storage import blocks
 from storage.deltas import decode_delta
 from storage.heads import decode_head, decode_refs
-from storage.port import Pin, SeriesStore, SliceId
+from storage.pins import blocks_of
+from storage.port import SeriesStore, SliceId
 from storage.sealing import BlockKey, Sealed, drop
 
 
@@ -26,26 +26,30 @@ async def purge(store: SeriesStore, sealed: Sealed, kept: frozenset[bytes] = fro
     await store.purge_deltas(slice_id, min(sealed.upto, head.sealed_through))
     if not sealed.replaced:
         return
-    named = {ref.block_id for ref in head.blocks} | kept
+    # Pins before deltas: that is the way that the name of a block travels which an undo brings back.
+    named = {ref.block_id for ref in head.blocks} | kept | await _pinned(store, slice_id)
     for delta in await store.read_deltas(slice_id, head.sealed_through):
         change = decode_delta(delta.body)
         if isinstance(change, Attach):
             named |= {ref.block_id for ref in decode_refs(change.blocks)}
-    for pin in await store.read_pins(slice_id):
-        named |= {ref.block_id for ref in decode_head(pin.body).blocks}
     await drop(store, slice_id, [key for key in sealed.replaced if key[1] not in named])
 
 
-async def find_orphans(store: SeriesStore, slice_id: SliceId) -> Sealed:
-    """Find blocks that no head names any more: left by a crash between storing and naming, or before a purge.
+async def _pinned(store: SeriesStore, slice_id: SliceId) -> set[bytes]:
+    return {ref.block_id for pin in await store.read_pins(slice_id) for ref in blocks_of(pin)}
 
-    What it gives goes through `purge` after the grace, like the blocks of a seal: a reader may still
-    hold an older head that names them (design 4.6, 4.7).
+
+async def find_orphans(store: SeriesStore, slice_id: SliceId, part_max: int = 0) -> Sealed:
+    """Find blocks that neither head nor pin names, yet or any more.
+
+    They are left by a crash between storing and naming, or before a purge, or by a pin that was let go. What
+    it gives goes through `purge` after the grace, like the blocks of a seal: a reader may still hold an older
+    head that names them (design 4.6, 4.7). `part_max`: blocks may lie in parts up to it.
     """
     head = await store.read_head(slice_id, serial=True)
     content = decode_head(head.body)
-    named = {ref.block_id for ref in content.blocks}
-    youngest = max((ref.part for ref in content.blocks), default=0)
+    named = {ref.block_id for ref in content.blocks} | await _pinned(store, slice_id)
+    youngest = max([part_max, *(ref.part for ref in content.blocks)])
     orphans: list[BlockKey] = []
     part = 0
     while (listed := await store.list_blocks(slice_id, part)) or part <= youngest:
@@ -60,26 +64,11 @@ async def find_orphans(store: SeriesStore, slice_id: SliceId) -> Sealed:
     return Sealed(slice_id, content.sealed_through, tuple(sorted(orphans)))
 
 
-async def pin(store: SeriesStore, slice_id: SliceId, position: int, until_ms: int) -> Pin:
-    """Keep the slice as it is before `position`, until a time (design 4.14).
-
-    Called by the shard's writer, which has sealed the slice through the position before and stored nothing
-    since. Conflict if the head does not say how things were then.
-    """
-    head = await store.read_head(slice_id, serial=True)
-    sealed_through = decode_head(head.body).sealed_through
-    unsealed = await store.read_deltas(slice_id, sealed_through)
-    if sealed_through >= position or any(delta.first < position for delta in unsealed):
-        message = f"{slice_id} is sealed through {sealed_through}: not as it was before {position}"
-        raise Conflict(message)
-    kept = Pin(slice_id, position, until_ms, head.body)
-    await store.write_pin(kept)
-    return kept
-
-
 async def release(store: SeriesStore, slice_id: SliceId, now_ms: int) -> Sealed:
     """Drop the pins whose time is over; gives what nothing names any more, to be purged after the grace."""
+    part_max = 0
     for kept in await store.read_pins(slice_id):
         if kept.until_ms <= now_ms:
+            part_max = max([part_max, *(ref.part for ref in blocks_of(kept))])
             await store.drop_pin(slice_id, kept.position)
-    return await find_orphans(store, slice_id)
+    return await find_orphans(store, slice_id, part_max)

@@ -20,10 +20,10 @@ from schemas.errors import Corrupt, StoreUnavailable
 from schemas.ids import SeriesId
 from schemas.limits import IN_THREAD_VALUES
 from storage import blocks, merge
-from storage.deltas import RowsPart, decode_delta
+from storage.deltas import RowsPart, attached_to, decode_delta, is_attach
 from storage.heads import END_MS, NO_TIME_MS, BlockRef, HeadContent, decode_head, decode_refs
 from storage.merge import Layer
-from storage.port import Delta, SeriesReads, SeriesStore, SliceId, SliceState
+from storage.port import Delta, SeriesReads, SliceId, SliceState
 from storage.slices import slice_range
 
 READ_DEADLINE_S = 30.0
@@ -164,6 +164,11 @@ class Attempt(NamedTuple):
         ]
         return placed_in_order(deltas, tail, self.head)
 
+    def attached(self, slice_id: SliceId, tail: Iterable[Placed]) -> list[BlockRef]:
+        """Give the blocks that unsealed changes attach to a slice."""
+        deltas = [decode_delta(delta.body) for delta in self.deltas if is_attach(delta.body)]
+        return attached_to(slice_id.start_ms, [*deltas, *(placed.change for placed in tail)])
+
 
 class Slices:
     """The slices of one read: the list of them and the first one come in one call."""
@@ -275,7 +280,7 @@ async def _window(
     wanted = slices.wanted
     async for attempt in slices.attempts(slice_id):
         head = attempt.head
-        first, end = _narrowed(head, span, wanted)
+        first, end = _narrowed([*with_rows(head), *attempt.attached(slice_id, tail)], span, wanted)
         window = replace(wanted, start_ms=max(first, head.rows_from_ms), end_ms=end)
         later = attempt.later(tail, window)
         layers = await read_layers(slices.store, slice_id, with_rows(head), later, window)
@@ -302,31 +307,20 @@ def summary_only(head: HeadContent, start_ms: int, end_ms: int) -> list[tuple[in
     return [(max(a, start_ms), min(b, end_ms)) for a, b in gone if a < end_ms and b > start_ms]
 
 
-async def later_deltas(
-    store: SeriesStore, slice_id: SliceId, after: int, upto: int | None = None
-) -> list[Placed]:
-    """Read and decode the deltas with after < last ≤ upto (None: all later ones), in the order."""
-    return [
-        Placed(delta.first, delta.last, decode_delta(delta.body))
-        for delta in await store.read_deltas(slice_id, after)
-        if upto is None or delta.last <= upto
-    ]
-
-
 def placed_in_order(deltas: Iterable[Placed], tail: Iterable[Placed], head: HeadContent) -> list[Placed]:
     """Sort the tail in among the deltas; what the head has sealed is ignored (design 4.4, 4.17)."""
     later = [placed for placed in (*deltas, *tail) if placed.last > head.sealed_through]
     return sorted(later, key=lambda placed: (placed.last, placed.first))
 
 
-def _narrowed(head: HeadContent, span: tuple[int, int], wanted: Wanted) -> tuple[int, int]:
+def _narrowed(refs: Sequence[BlockRef], span: tuple[int, int], wanted: Wanted) -> tuple[int, int]:
     """Shorten the span to about the blocks that hold the wanted number of rows."""
     first, end = span
     if wanted.rows is None:
         return span
     rows = 0
-    refs = [ref for ref in with_rows(head) if ref.from_ms < end and ref.to_ms >= first]
-    for ref in refs[::-1] if wanted.descending else refs:
+    inside = (ref for ref in refs if ref.from_ms < end and ref.to_ms >= first)
+    for ref in sorted(inside, key=lambda ref: ref.from_ms, reverse=wanted.descending):
         rows += ref.rows
         if rows > wanted.rows + ref.rows:
             return (max(first, ref.from_ms), end) if wanted.descending else (first, min(end, ref.to_ms + 1))
@@ -348,11 +342,11 @@ async def read_layers(
     for placed in later:
         change = placed.change
         if isinstance(change, Attach):
-            refs = [ref for ref in decode_refs(change.blocks) if ref.slice_start_ms == slice_id.start_ms]
+            refs = attached_to(slice_id.start_ms, [change])
             attached = await read_refs(store, slice_id, _overlapping(refs, wanted), wanted.variables)
             if attached is None:
                 return None
-            layers += attached
+            layers += [merge.between(rows, change.start_ms, change.end_ms) for rows in attached]
         elif isinstance(change, Clear):
             layers.append(change)
         else:

@@ -14,10 +14,11 @@ import numpy as np
 
 from schemas.changes import Clear
 from storage import blocks, summaries
+from storage.deltas import decode_delta
 from storage.heads import END_MS, BlockRef, HeadContent, decode_head
 from storage.port import SeriesStore, SliceId
-from storage.reader import Placed, later_deltas, read_refs, times_of
-from storage.sealing import Parts, Sealed, Volume, drop_unnamed, listed, store_rows, swapped
+from storage.reader import Placed, read_refs, times_of
+from storage.sealing import Parts, Sealed, Volume, listed, store_rows, swapped
 
 
 async def retain(
@@ -33,7 +34,7 @@ async def retain(
     head = await store.read_head(slice_id)
     old = decode_head(head.body)
     over = _over(old, before_ms)
-    later = await later_deltas(store, slice_id, old.sealed_through)
+    later = await _later(store, slice_id, old.sealed_through)
     if not over or _reaches(later, over[-1].to_ms):
         return None
     parts = Parts(old.blocks)
@@ -50,13 +51,17 @@ async def retain(
     gone = {ref.block_id for ref in over}
     staying = [ref for ref in old.blocks if ref.block_id not in gone]
     content = HeadContent(old.sealed_through, listed([*staying, *left]), _end_of(left, old))
-    winner = await swapped(store, slice_id, head.version, content)
-    if winner != content:
-        await drop_unnamed(store, slice_id, left, winner)
+    if not await swapped(store, slice_id, head.version, content, left):
         return None
     replaced = tuple((ref.part, ref.block_id) for ref in over)
     volume = Volume(0, sum(ref.stored_bytes for ref in over), sum(ref.stored_bytes for ref in left))
     return Sealed(slice_id, content.sealed_through, replaced, volume=volume, head=content)
+
+
+async def _later(store: SeriesStore, slice_id: SliceId, after: int) -> list[Placed]:
+    """Read and decode the deltas with last > after, in the order."""
+    deltas = await store.read_deltas(slice_id, after)
+    return [Placed(delta.first, delta.last, decode_delta(delta.body)) for delta in deltas]
 
 
 async def is_due(store: SeriesStore, slice_id: SliceId, before_ms: int) -> bool:

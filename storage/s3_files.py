@@ -20,7 +20,7 @@ from obstore.store import S3Store
 from schemas.errors import Corrupt, NotFound, StoreUnavailable
 from schemas.files import Content
 from schemas.limits import MB
-from storage.files import FileStore, check_key, in_blocks
+from storage.files import FileStore, KeptContent, check_key, in_blocks
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -32,6 +32,12 @@ PIECE_BYTES = 4 * MB
 
 READ_BYTES = MB
 """A block on its way to a client, who may be slow to take it."""
+
+PIECE_DEPTH = 2
+"""Slashes in the key of a piece."""
+
+ERASE_OBJECTS = 1_000
+"""Deleted side by side, as the library does it."""
 
 TIMEOUT = timedelta(seconds=30)
 """Of one request."""
@@ -123,6 +129,39 @@ class S3FileStore(FileStore):
         pieces = range(-(-content.size // PIECE_BYTES))
         with contextlib.suppress(NotFound):
             await _answered(self._store.delete_async([_key(tenant, content.id, piece) for piece in pieces]))
+
+    async def kept(self, tenant: str) -> list[KeptContent]:
+        """List every content of a tenant, its pieces added up; its time is that of the youngest."""
+        found: dict[str, KeptContent] = {}
+        for path, size, written_ms in await self._listed(tenant):
+            name = path.split("/")[1]
+            before = found.get(name, KeptContent(Content(name, 0), 0))
+            whole = Content(name, before.content.size + size)
+            found[name] = KeptContent(whole, max(before.written_ms, written_ms))
+        return list(found.values())
+
+    async def erase(self, tenant: str) -> int:
+        """Delete every object below the tenant's name; gives their bytes."""
+        listed = await self._listed(tenant)
+        for first in range(0, len(listed), ERASE_OBJECTS):
+            paths = [path for path, _, _ in listed[first : first + ERASE_OBJECTS]]
+            with contextlib.suppress(NotFound):
+                await _answered(self._store.delete_async(paths))
+        return sum(size for _, size, _ in listed)
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count the objects below the tenant's name."""
+        return {"objects": len(await self._listed(tenant))}
+
+    async def _listed(self, tenant: str) -> list[tuple[str, int, int]]:
+        """List pieces of a tenant: path, size, and when it was written; no folders, as some services list."""
+        check_key(tenant, "0" * 32)
+        listed = await _answered(self._store.list(tenant).collect_async())
+        return [
+            (entry["path"], entry["size"], int(entry["last_modified"].timestamp() * 1_000))
+            for entry in listed
+            if entry["path"].count("/") == PIECE_DEPTH
+        ]
 
     async def close(self) -> None:
         """Release nothing: the library keeps no connection that must be ended."""

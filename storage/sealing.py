@@ -101,9 +101,7 @@ async def seal(
         return None
     taken = (*(ref for ref in old.blocks if ref.summary_only), *plan.kept, *making.fresh)
     content = HeadContent(upto, listed(taken), old.rows_from_ms)
-    winner = await swapped(store, slice_id, head.version, content)
-    if winner != content:
-        await drop_unnamed(store, slice_id, making.fresh, winner)
+    if not await swapped(store, slice_id, head.version, content, making.fresh):
         return None
     gone = [ref for region in plan.regions for ref in region.rewritten]
     volume = Volume(
@@ -232,17 +230,28 @@ def _divided(rows: Columns, regions: Sequence[levels.Region]) -> list[Columns]:
     return [merge.between(rows, start, end) for start, end in zip(starts, ends, strict=True)]
 
 
-async def swapped(store: SeriesStore, slice_id: SliceId, built_on: int, content: HeadContent) -> HeadContent:
-    """Change the head and give the one that stands then; repeat until the outcome is known (design 4.6)."""
+async def swapped(
+    store: SeriesStore, slice_id: SliceId, built_on: int, content: HeadContent, made: Iterable[BlockRef]
+) -> bool:
+    """Change the head to one that names the blocks just made; False if another writer's stands (design 4.6).
+
+    Repeated until the outcome is known. The blocks are dropped then, unless a try went without an answer: it
+    may have been applied for a moment, and a reader or a pin may name them. A sweep finds them later.
+    """
     head = Head(built_on + 1, encode_head(content))
+    certain = True
     for _ in range(SWAP_TRIES_MAX):
         try:
             if await store.swap_head(slice_id, built_on, head):
-                return content
+                return True
         except OutcomeUnknown:
+            certain = False
             continue
         # Refused: by another writer's head, or by our own earlier try that was applied after all.
-        return decode_head((await store.read_head(slice_id, serial=True)).body)
+        winner = decode_head((await store.read_head(slice_id, serial=True)).body)
+        if winner != content and certain:
+            await drop_unnamed(store, slice_id, made, winner)
+        return winner == content
     message = f"the head of {slice_id} could not be changed: the store does not tell the outcome"
     raise StoreUnavailable(message)
 

@@ -19,6 +19,7 @@ from schemas.partials import Partials
 from storage import blocks, summaries
 from storage.deltas import decode_delta
 from storage.heads import BlockRef, HeadContent, decode_head, decode_refs
+from storage.pins import blocks_of
 from storage.port import SeriesStore, SliceId
 from storage.slices import slice_range
 
@@ -162,18 +163,27 @@ class _Look:
         return found
 
     async def _orphans(self) -> AsyncIterator[Finding]:
-        """Blocks that neither head nor pin nor attach names (design 4.6)."""
+        """Blocks that neither head nor pin nor attach names (design 4.6), and pinned ones that are gone."""
+        refs = list(self.head.blocks)
+        missing: dict[bytes, int] = {}
         for pin in await self.store.read_pins(self.slice_id):
             try:
-                self._named |= {ref.block_id for ref in decode_head(pin.body).blocks}
+                pinned = blocks_of(pin)
             except Corrupt as broken:
                 yield self._found(f"pin {pin.position}: {broken.message}")
-        part, youngest = 0, max((ref.part for ref in self.head.blocks), default=0)
+                continue
+            refs += pinned
+            missing |= {ref.block_id: pin.position for ref in pinned}
+        self._named |= missing.keys()
+        part, youngest = 0, max((ref.part for ref in refs), default=0)
         while (listed := await self.store.list_blocks(self.slice_id, part)) or part <= youngest:
             for block_id in sorted(set(listed) - self._named):
                 words = f"nothing names block {block_id.hex()}, yet or any more"
                 yield Finding(self.slice_id, words, harmless=True)
+            missing = {block_id: pin for block_id, pin in missing.items() if block_id not in listed}
             part += 1
+        for block_id, position in missing.items():
+            yield self._found(f"pin {position}: block {block_id.hex()} is missing")
 
 
 def _wrong_with_block(ref: BlockRef, bodies: Mapping[tuple[bytes, int], bytes]) -> list[str]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import copy
 from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from msgspec import json
 from msgspec.structs import replace
 
 from schemas.errors import StreamUnavailable
 from schemas.ids import SeriesId
+from streams.memory_budgets import Account, MemoryBudgets
 from streams.memory_shard import Remembered, Shard
 from streams.port import (
     DEFAULT_CAPS,
@@ -27,10 +28,6 @@ from streams.port import (
     DeadLetter,
     Entry,
     Idempotency,
-    JobFunction,
-    JobQueue,
-    JobState,
-    JobStatus,
     Letterhead,
     RecordStream,
     Refusal,
@@ -41,7 +38,7 @@ from streams.port import (
 )
 
 
-class MemoryRecordStream(RecordStream):
+class MemoryRecordStream(MemoryBudgets, RecordStream):
     """Shards in dictionaries; one instance is server and connection at once."""
 
     def __init__(self, time_us: Callable[[], int], *, caps: Caps = DEFAULT_CAPS) -> None:
@@ -54,6 +51,7 @@ class MemoryRecordStream(RecordStream):
         self._shards: dict[int, Shard] = {}
         self._writers: dict[str, int] = {}
         self._figures: dict[str, tuple[int, bytes]] = {}
+        self.accounts: dict[str, Account] = {}
         self._arrival = asyncio.Event()
 
     # -- what happens to servers ---------------------------------------------------------------
@@ -76,6 +74,7 @@ class MemoryRecordStream(RecordStream):
         self._shards.clear()
         self._writers.clear()
         self._figures.clear()
+        self.accounts.clear()
 
     def save(self) -> dict[int, Shard]:
         """Copy everything, for `restore`."""
@@ -127,7 +126,7 @@ class MemoryRecordStream(RecordStream):
             if debt_us + admission.rate.cost_us > admission.rate.burst_us:
                 return Throttled(debt_us)
             debt_us += admission.rate.cost_us
-            shard.full_us[admission.series] = now_us + debt_us
+            shard.full_us[admission.bucket] = now_us + debt_us
         for number, body in enumerate(admission.bodies):
             shard.admit(admission.series, position + number, body)
         admitted = Admitted(shard.incarnation, position, entries=len(admission.bodies), debt_us=debt_us)
@@ -238,6 +237,10 @@ class MemoryRecordStream(RecordStream):
         """Tell up to which position each of these shards was trimmed."""
         return {shard: self.shard(shard).trimmed for shard in shards}
 
+    async def read_applied(self, shards: Collection[int]) -> dict[int, int]:
+        """Tell up to which position each of these shards is applied."""
+        return {shard: self.shard(shard).applied or 0 for shard in shards}
+
     async def prove(
         self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int
     ) -> bool:
@@ -328,50 +331,25 @@ class MemoryRecordStream(RecordStream):
         now_us = self._time_us()
         return {name: figures for name, (until_us, figures) in self._figures.items() if until_us > now_us}
 
+    async def forget(self, tenant: str) -> None:
+        """Forget all that is kept for a tenant beside its entries and dead letters."""
+        self.shard(0)
+        for number in list(self._shards):
+            self.shard(number).forget(tenant)
+        self.accounts.pop(tenant, None)
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count what names a tenant."""
+        self.shard(0)
+        left: Counter[str] = Counter()
+        for number in list(self._shards):
+            left.update(self.shard(number).count_left(tenant))
+        left["account"] = int(tenant in self.accounts)
+        return dict(left)
+
     async def close(self) -> None:
         """Answer no more; twice is harmless."""
         self._closed = True
-
-
-class MemoryJobQueue(JobQueue):
-    """Jobs in a dictionary; `run_waiting` is the worker."""
-
-    def __init__(self, functions: Mapping[str, JobFunction], *, tries: int = 4) -> None:
-        """Run these functions, each job at most `tries` times."""
-        self._functions = functions
-        self._tries = tries
-        self._asked: dict[str, tuple[str, Mapping[str, object]]] = {}
-        self._status: dict[str, JobStatus] = {}
-
-    async def submit(self, name: str, arguments: Mapping[str, object], job_id: str) -> str:
-        """Ask for a job and give its id; the same id again asks for nothing new."""
-        if job_id not in self._status:
-            self._asked[job_id] = (name, json.decode(json.encode(arguments)))
-            self._status[job_id] = JobStatus(JobState.SUBMITTED)
-        return job_id
-
-    async def status(self, job_id: str) -> JobStatus | None:
-        """Tell how far a job is; None for one that never was."""
-        return self._status.get(job_id)
-
-    async def close(self) -> None:
-        """Nothing to release."""
-
-    def run_waiting(self) -> None:
-        """Run every job that waits, in the order in which they came."""
-        for job_id, (name, arguments) in self._asked.items():
-            self._status[job_id] = self._run(name, arguments)
-        self._asked.clear()
-
-    def _run(self, name: str, arguments: Mapping[str, object]) -> JobStatus:
-        reason = ""
-        for _ in range(self._tries):
-            try:
-                result = self._functions[name](arguments)
-                return JobStatus(JobState.SUCCESS, result=json.decode(json.encode(result)))
-            except Exception as error:  # noqa: BLE001  # A job's failure is its status, whatever it is.
-                reason = f"{type(error).__name__}: {error}"
-        return JobStatus(JobState.ERROR, reason=reason)
 
 
 def put_raw(shard: Shard, entry: Entry) -> None:

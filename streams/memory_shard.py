@@ -5,7 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from schemas.ids import SeriesId
+from schemas.ids import SeriesId, TenantId
+from streams.entries import series_of
 from streams.port import Admission, Admitted, DeadLetter, Entry, Settled
 
 
@@ -40,8 +41,8 @@ class Shard:
     lease: tuple[str, int] | None = None
     dead: dict[int, DeadLetter] = field(default_factory=dict)
     settled: dict[int, Settled] = field(default_factory=dict)
-    full_us: dict[SeriesId, int] = field(default_factory=dict)
-    """When the bucket of a series is full again."""
+    full_us: dict[tuple[SeriesId, str], int] = field(default_factory=dict)
+    """When the bucket of a series and lane is full again."""
     backlog_bytes: int = 0
     """Of bodies above `applied`."""
 
@@ -66,5 +67,29 @@ class Shard:
         """Give the time until the bucket of the series is full; 0 without a rate."""
         if admission.rate is None:
             return 0
-        left_us = self.full_us.get(admission.series, now_us) - now_us
+        left_us = self.full_us.get(admission.bucket, now_us) - now_us
         return min(max(left_us, 0), admission.rate.burst_us)
+
+    def forget(self, tenant: str) -> None:
+        """Forget what is kept for a tenant beside its entries and dead letters."""
+        self.latest = {series: kept for series, kept in self.latest.items() if series.tenant != tenant}
+        self.keys = {name: kept for name, kept in self.keys.items() if name[0] != tenant}
+        self.full_us = {each: kept for each, kept in self.full_us.items() if each[0].tenant != tenant}
+
+    def count_left(self, tenant: str) -> dict[str, int]:
+        """Count what names a tenant."""
+        bodies = {
+            "entries": [entry.body for entry in self.entries.values()],
+            "dead": [letter.body for letter in self.dead.values()],
+        }
+        owners: dict[str, list[TenantId | str]] = {
+            "latest": [series.tenant for series in self.latest],
+            "keys": [owner for owner, _ in self.keys],
+            "buckets": [series.tenant for series, _ in self.full_us],
+            "tail": [series.tenant for series in self.tail],
+        }
+        owners |= {
+            place: [series.tenant for series in map(series_of, found) if series is not None]
+            for place, found in bodies.items()
+        }
+        return {place: found.count(tenant) for place, found in owners.items()}

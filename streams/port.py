@@ -7,7 +7,7 @@ driver's errors come out as `StreamUnavailable` with the driver's error as the c
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,6 +15,8 @@ from enum import Enum
 import msgspec
 
 from schemas.ids import SeriesId
+from streams.budgets import TenantBudgets
+from streams.erasing_port import Forgets
 
 
 class Admission(msgspec.Struct, frozen=True, gc=False):
@@ -36,6 +38,11 @@ class Admission(msgspec.Struct, frozen=True, gc=False):
         return (self.body, *self.more)
 
     @property
+    def bucket(self) -> tuple[SeriesId, str]:
+        """Name the bucket of its rate."""
+        return self.series, "" if self.rate is None else self.rate.lane
+
+    @property
     def bytes_count(self) -> int:
         """Count the bytes of all entries."""
         return len(self.body) + sum(map(len, self.more)) if self.more else len(self.body)
@@ -49,6 +56,8 @@ class Rate:
     burst_bytes: int
     cost_bytes: int
     """Of this request; one above the burst is never admitted."""
+    lane: str = ""
+    """Each lane of a series has a bucket of its own."""
 
     @property
     def burst_us(self) -> int:
@@ -222,7 +231,7 @@ class Caps:
 DEFAULT_CAPS = Caps()
 
 
-class RecordStream(ABC):
+class RecordStream(TenantBudgets, Forgets):
     """K ordered shards of entries, and the marks that keep them honest."""
 
     @abstractmethod
@@ -370,7 +379,7 @@ JobFunction = Callable[[Mapping[str, object]], object]
 """A job: takes its arguments as JSON objects, gives something that JSON can write; may run more than once."""
 
 
-class JobQueue(ABC):
+class JobQueue(Forgets):
     """Work that takes longer than a request may; done by job workers, at least once."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar, cast
 
 from redis import Redis, RedisError
@@ -110,6 +110,37 @@ class RqJobQueue(JobQueue):
         if state is JobState.SUCCESS:
             return JobStatus(state, result=cast("object", last.return_value))
         return JobStatus(state, reason=(last.exc_string or "").strip().rpartition("\n")[2])
+
+    async def forget(self, tenant: str) -> None:
+        """Forget a tenant's jobs, waiting or ended, with what they were told and what came of them."""
+        await self._in_thread(lambda: self._forget(tenant))
+
+    def _forget(self, tenant: str) -> None:
+        for key in list(self._redis.scan_iter(f"rq:job:{tenant}-*", count=1_000)):
+            job_id = key.decode().removeprefix("rq:job:")
+            with contextlib.suppress(NoSuchJobError):
+                rq_job.Job.fetch(job_id, connection=self._redis, serializer="json").delete()
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count the queue's keys and members that name a tenant."""
+        return await self._in_thread(lambda: self._count_left(f"{tenant}-".encode()))
+
+    def _count_left(self, prefix: bytes) -> dict[str, int]:
+        left: dict[str, int] = {}
+        for key in self._redis.scan_iter("rq:*", count=1_000):
+            place, _, name = key.removeprefix(b"rq:").partition(b":")
+            members = (name, *self._members(key))
+            found = sum(member.startswith(prefix) for member in members)
+            left[place.decode()] = left.get(place.decode(), 0) + found
+        return left
+
+    def _members(self, key: bytes) -> Iterable[bytes]:
+        kind = self._redis.type(key)
+        if kind == b"zset":
+            return cast("list[bytes]", self._redis.zrange(key, 0, -1))
+        if kind == b"list":
+            return cast("list[bytes]", self._redis.lrange(key, 0, -1))
+        return cast("set[bytes]", self._redis.smembers(key)) if kind == b"set" else ()
 
     async def close(self) -> None:
         """Release connections; twice is harmless."""

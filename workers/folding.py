@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from schemas.changes import Attach, Change, Clear, Upsert
+from schemas.changes import Attach, Change, Clear, Undo, Upsert
 from schemas.column_codec import stack_rows
 from schemas.errors import Corrupt
-from schemas.ids import SeriesId
+from schemas.ids import Erased, SeriesId
 from storage import merge
 from storage.deltas import DELTA_RAW_BYTES_MAX, encode_delta
-from storage.heads import decode_refs
+from storage.heads import decode_refs, encode_refs
 from storage.port import Delta, SliceId
 from storage.reader import Placed
 from storage.slices import FIRST_PLAN, SlicePlan, slice_range, split_by_slice, width_at
-from streams.entries import EntryKind, OpenedEntry, decode_content, open_entry
+from streams.entries import EntryKind, OpenedEntry, decode_content, erased_by, open_entry
 from streams.port import Entry
 
 _Opened = tuple[Entry, OpenedEntry]
@@ -42,6 +42,10 @@ class Folded:
     """The folded runs of each series in order, for the latest cache."""
     failed: list[tuple[int, bytes, str]] = field(default_factory=list)
     """(position, body, reason) of entries that do not decode."""
+    erased: set[Erased] = field(default_factory=set)
+    """What entries of the turn order to be erased (design 4.16)."""
+    judged: Mapping[int, Attach | str] = field(default_factory=dict)
+    """By position of an undo: what it attaches, or why it does not (design 4.14)."""
 
 
 def grouped(entries: Sequence[Entry], folded: Folded) -> dict[SeriesId, list[Placed]]:
@@ -52,6 +56,9 @@ def grouped(entries: Sequence[Entry], folded: Folded) -> dict[SeriesId, list[Pla
             found = open_entry(entry.body)
         except Corrupt as broken:
             folded.failed.append((entry.position, entry.body, broken.message))
+            continue
+        if found.kind == EntryKind.ERASE:
+            folded.erased.add(erased_by(found))
             continue
         opened.setdefault(found.series, []).append((entry, found))
     groups = _stacked(opened)
@@ -67,12 +74,22 @@ def _decoded(each: Sequence[_Opened], folded: Folded) -> list[Placed]:
     for entry, found in each:
         try:
             change = decode_content(found)
-            if isinstance(change, Attach):
+            if isinstance(change, Undo):
+                change = _undone(folded, entry.position)
+            elif isinstance(change, Attach):
                 decode_refs(change.blocks)
             changes.append(Placed(entry.position, entry.position, change))
         except Corrupt as broken:
             folded.failed.append((entry.position, entry.body, broken.message))
     return changes
+
+
+def _undone(folded: Folded, position: int) -> Attach:
+    """Give what an undo brings back; Corrupt where it brings nothing."""
+    judged = folded.judged.get(position, "what it belongs to is erased")
+    if isinstance(judged, str):
+        raise Corrupt(f"not undone: {judged}")
+    return judged
 
 
 def _stacked(opened: Mapping[SeriesId, Sequence[_Opened]]) -> dict[SeriesId, list[Placed]]:
@@ -177,4 +194,6 @@ def _by_slice(
     else:
         refs = decode_refs(change.blocks)
         for start in sorted({ref.slice_start_ms for ref in refs}):
-            yield start, change, sum(ref.rows for ref in refs if ref.slice_start_ms == start)
+            inside = tuple(ref for ref in refs if ref.slice_start_ms == start)
+            part = Attach(encode_refs(inside), change.start_ms, change.end_ms)
+            yield start, part, sum(ref.rows for ref in inside)

@@ -19,12 +19,17 @@ import structlog
 import uvloop
 
 from runtime import garbage, lifeline, wiring
+from runtime.ports import Ports
 from runtime.settings import Settings, SettingsError, load
 from schemas.errors import Conflict, ServiceError, Unavailable
 from workers import event_jobs, jobs
+from workers.eraser import Eraser
 from workers.figures import publish
+from workers.gaps import noting
+from workers.notifying import Held, Notifier
 from workers.screening import Shapes
 from workers.sealer import SealRules
+from workers.webhooks import Webhooks
 from workers.writer import Writer, WriterRules
 
 log = structlog.get_logger("worker")
@@ -46,6 +51,21 @@ def rules_of(settings: Settings) -> WriterRules:
     )
 
 
+def notifier_of(ports: Ports, held: Held) -> Notifier:
+    """Make the notifier of a writer's process, for the shards that the writer holds."""
+    assert ports.notices is not None
+    return Notifier(
+        ports.stream,
+        ports.notices,
+        ports.catalog,
+        ports.clock,
+        held=held,
+        shards=ports.policy.shards,
+        webhooks=Webhooks(ports.policy.webhook_networks),
+        random=secrets.SystemRandom().random,
+    )
+
+
 async def write_until_told(settings: Settings) -> None:
     """Run one writer until SIGTERM or SIGINT, then let it finish its turn."""
     stop = asyncio.Event()
@@ -62,14 +82,22 @@ async def write_until_told(settings: Settings) -> None:
             lambda: secrets.token_bytes(BLOCK_ID_BYTES),
             shapes=Shapes(ports.catalog),
             catalog=ports.catalog,
+            note_gap=None if ports.audit is None else noting(ports.audit, ports.clock),
         )
+        eraser = Eraser(ports, lambda: writer.leads, settings.erase_days)
         garbage.settle()
-        publisher = asyncio.create_task(publish(writer, ports.stream, ports.clock))
+        notifier = notifier_of(ports, lambda: writer._cursors)
+        beside = [
+            asyncio.create_task(publish(writer, ports.stream, ports.clock, notifier.samples)),
+            asyncio.create_task(notifier.run(stop)),
+            asyncio.create_task(eraser.run(stop)),
+        ]
         try:
             await writer.run(stop)
         finally:
-            publisher.cancel()
-            await asyncio.gather(publisher, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
 def run_writer(settings: Settings) -> int:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import structlog
 
 from runtime.ports import Clock
-from schemas.changes import Clear, Upsert
+from schemas.changes import Clear, Undo, Upsert
 from schemas.ids import CORE, SeriesId, TenantId
 from schemas.retention import Rule
 from schemas.times import format_time
@@ -32,6 +32,7 @@ from workers.folding import Folded
 from workers.screening import entries_of, set_aside
 from workers.sealer import Sealer
 from workers.tenure import Tenure
+from workers.weighing import Weighing
 
 log = structlog.get_logger("writer")
 
@@ -62,6 +63,7 @@ class Retaining:
         self._shards = shards
         self._sealer = sealer
         self._clock = clock
+        self._weighing = Weighing(stream, store, catalog, shards=shards, clock=clock)
         self._rules: dict[TenantId, Rule] = {}
         """Of the tenants whose rows do not live for ever."""
         self._waiting: deque[SeriesId] = deque()
@@ -85,6 +87,7 @@ class Retaining:
             self._waiting.extend(series for series in listed if series.tenant in self._rules)
         if self._waiting:
             await self._retain_some(held)
+        await self._weighing.look(held)
 
     async def _read_rules(self, now_s: float) -> None:
         """Read the rules of all tenants; a new one is a reason to go through all series."""
@@ -173,7 +176,9 @@ def _one_by_one(series: SeriesId, changes: Sequence[Placed], entries: Sequence[E
             yield placed
             continue
         for entry in entries_of(series, placed, entries):
-            yield Placed(entry.position, entry.position, decode_content(open_entry(entry.body)))
+            change = decode_content(open_entry(entry.body))
+            assert not isinstance(change, Undo), "only records are decoded together"
+            yield Placed(entry.position, entry.position, change)
 
 
 def _reach(placed: Placed) -> int:

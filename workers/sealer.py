@@ -130,9 +130,7 @@ class Sealer:
             if now_s() - self._swept.get(slice_id, -SWEEP_S) >= SWEEP_S:
                 self._swept[slice_id] = now_s()
                 # Positions are microseconds of the server's clock: what pins are held against.
-                orphans = await purging.release(self._store, slice_id, upto // 1000)
-                if orphans.replaced:
-                    self._keep(orphans, now_s)
+                await self.release(slice_id, upto // 1000, now_s)
         except Unavailable:
             if laid is not None:
                 self.note(slice_id, laid.shard, deltas=laid.deltas, rows=laid.rows, now_s=now_s())
@@ -153,6 +151,15 @@ class Sealer:
         """Queue what is to be purged after the grace."""
         # The grace begins here: readers may hold the older head until now, however long it took.
         self._purges.append((now_s() + self._rules.grace_s, left.to_purge()))
+
+    async def release(self, slice_id: SliceId, applied_ms: int, now_s: Callable[[], float]) -> None:
+        """Drop the pins of a slice whose time is over, and queue what nothing names any more.
+
+        Everything that was admitted before `applied_ms` is in the store.
+        """
+        orphans = await purging.release(self._store, slice_id, applied_ms)
+        if orphans.replaced:
+            self._keep(orphans, now_s)
 
     async def retain(self, slice_id: SliceId, upto: int, before_ms: int, now_s: Callable[[], float]) -> None:
         """Seal one slice, then leave only summaries of what is older than a time (design 4.13).

@@ -8,7 +8,9 @@ lost entries are answered as lost.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import structlog
 
@@ -27,6 +29,10 @@ READ_BYTES = 4 * 1024 * 1024
 """Piece in which entries are read back at a take-over."""
 
 
+NoteGap: TypeAlias = Callable[[int, int, int], Awaitable[None]]
+"""Writes down that entries of a shard are given up: behind one position, up to another."""
+
+
 class GapFound(Conflict):
     """Entries were trimmed that this store never saw: another store, or an older state of it."""
 
@@ -43,9 +49,17 @@ class Held:
 
 
 async def take_over(
-    stream: RecordStream, store: SeriesStore, shard: int, *, accept_gap: bool = False
+    stream: RecordStream,
+    store: SeriesStore,
+    shard: int,
+    *,
+    accept_gap: bool = False,
+    note_gap: NoteGap | None = None,
 ) -> Held | None:
-    """Open the shard, or find it open; None if another writer got in between (try again later)."""
+    """Open the shard, or find it open; None if another writer got in between (try again later).
+
+    A gap that is accepted is noted before anything is given up.
+    """
     # The row first: whoever opens the shard after this changes its version, and our swap then fails.
     row = await store.read_shard(shard)
     state = await stream.read_state(shard)
@@ -57,6 +71,8 @@ async def take_over(
             "the entries in between are gone. Give it the right store, or start it once with accept_gap."
         )
         raise GapFound(message)
+    if gap and note_gap is not None:
+        await note_gap(shard, cursor, state.trimmed)
     if _is_open(state, row) and not gap:
         held = Held(cursor, row.limit, row.incarnation, row.version)
     else:

@@ -6,10 +6,10 @@ add to what nobody looks at any more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from schemas.ids import SeriesId, TenantId
+from schemas.ids import Erased, SeriesId, TenantId
 from schemas.latest import Latest
 from storage.port import SeriesStore, SliceId
 from storage.slices import SlicePlan
@@ -42,6 +42,10 @@ class Tenure:
     """Everything that was admitted before this time of the stream server is in the store."""
     taken: dict[TenantId, int] = field(default_factory=dict)
     """By tenant: the time before which retention may take rows, and what reaches there is set aside."""
+    erased: set[Erased] = field(default_factory=set)
+    """What is erased for good: no entry of it is applied (design 4.16) …"""
+    erasing: set[Erased] = field(default_factory=set)
+    """… and what of it may still be there."""
     covering: dict[TenantId, int] = field(default_factory=dict)
     """By tenant: the time before which the present pass takes the rows of every series …"""
     covered: dict[TenantId, int] = field(default_factory=dict)
@@ -73,6 +77,11 @@ class Tenure:
         if self.cursor >= position:
             self.applied_ms = max(self.applied_ms, then_ms)
             self.admitted = at_ms, state.last_found
+
+    def note_erased(self, erased: Mapping[Erased, bool]) -> None:
+        """Know from now on what is erased, and of each whether all of it is gone."""
+        self.erased.update(erased)
+        self.erasing.update(each for each, is_gone in erased.items() if not is_gone)
 
     def is_stored(self, slice_id: SliceId) -> bool:
         """Tell whether the row of a slice is known to be in the store."""

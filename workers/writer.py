@@ -9,18 +9,20 @@ changes nothing. After any error of the store the cursors are read from the stor
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import structlog
 
 from runtime.ports import Clock
 from schemas.errors import OutcomeUnknown, StoreUnavailable, StreamUnavailable, Unavailable
+from schemas.ids import is_erased
 from schemas.latest import latest_of
 from storage.port import CatalogStore, SeriesStore, SliceId, Turn
 from storage.sealing import Sealed
 from streams.port import Applied, DeadLetter, Entry, RecordStream
 from workers import failpoints, takeover
+from workers.erasing import Erasing, leave_out
 from workers.figures import WriterFigures
 from workers.folding import Folded, grouped, has_clear
 from workers.leases import Leases
@@ -30,23 +32,16 @@ from workers.screening import Shapes, fold_or_set_aside
 from workers.sealer import Sealer, SealRules
 from workers.tenure import Tenure
 from workers.trims import Trims
+from workers.turn_length import TAU_S_MIN, tau_s
+from workers.undoing import Judged, Undoing, divided
 
 log = structlog.get_logger("writer")
 
 TURN_BYTES_MAX = 4 * 1024 * 1024
 """Entries a shard after which a turn ends: what one shard may keep in memory, 64 of them 256 MiB."""
 
-TAU_S_MIN = 0.2
-"""A turn at least this long lets requests gather; shorter ones store more, smaller deltas."""
-
-TAU_S_MAX = 60.0
-"""A turn at most this long bounds lag; a store that needs more is too slow for its series."""
-
 POLL_S = 0.2
 """How often a long turn looks for more entries."""
-
-INSERTS_PER_S_MIN = 1_000.0
-"""Below it large deltas make a turn long, not many; to wait for more of them would not make it shorter."""
 
 YIELD_SERIES = 64
 """Series folded between two looks at the event loop, so that leases are renewed in time (about 10 ms)."""
@@ -84,10 +79,12 @@ class Writer:
         *,
         shapes: Shapes | None = None,
         catalog: CatalogStore | None = None,
+        note_gap: takeover.NoteGap | None = None,
     ) -> None:
         """Own nothing yet; `run` does the rest.
 
         Without `shapes`, columns are not held against the types; without a catalogue all rows live for ever.
+        `note_gap` writes down each gap that the rules accept.
         """
         self._stream = stream
         self._store = store
@@ -99,6 +96,10 @@ class Writer:
         """Shards of the turn that is under way."""
         self._sealer = Sealer(store, rules.seal, new_id)
         self._planner = Planner(store, clock)
+        self._erasing = Erasing(stream, store, shards=rules.shards, clock=clock)
+        self._undoing = Undoing(
+            stream, store, catalog, self._sealer, clock=clock, seal=self._seal, is_held=self._is_held
+        )
         self._shapes = shapes
         self._retaining: Retaining | None = None
         if catalog is not None:
@@ -106,7 +107,13 @@ class Writer:
                 stream, store, catalog, self._sealer, shards=rules.shards, clock=clock
             )
         self._trims = Trims(rules.trim_delay_s)
+        self._note_gap = note_gap
         self.figures = WriterFigures(tau_s=TAU_S_MIN)
+
+    @property
+    def leads(self) -> bool:
+        """Tell whether this writer does what is done once in an installation: it holds the first shard."""
+        return 0 in self._held
 
     @property
     def _cursors(self) -> dict[int, int]:
@@ -177,10 +184,15 @@ class Writer:
             self._let_go({shard})
 
     async def _take_over(self, shard: int) -> None:
-        held = await takeover.take_over(self._stream, self._store, shard, accept_gap=self._rules.accept_gap)
+        accept = self._rules.accept_gap
+        held = await takeover.take_over(
+            self._stream, self._store, shard, accept_gap=accept, note_gap=self._note_gap
+        )
         if held is not None:
             tenure = Tenure(shard, held, cursor=held.cursor, told=held.cursor)
+            tenure.note_erased(await self._store.read_erased(shard))
             self._held[shard] = await self._planner.informed(tenure)
+            self._trims.note(shard, held.cursor, 0, self._clock.monotonic_s())  # a dead holder's
 
     def _let_go(self, shards: set[int]) -> None:
         for shard in shards:
@@ -204,19 +216,23 @@ class Writer:
         entries = await self._collect(stop)
         self._turning = {tenure.shard for tenure in entries}
         try:
-            return await self._store_and_report(entries)
+            return sum([await self._store_and_report(step) for step in divided(entries)])
         finally:
             self._turning = set()
 
     async def _store_and_report(self, entries: Mapping[Tenure, list[Entry]]) -> int:
         started_s = self._clock.monotonic_s()
-        folded = {tenure: await self._fold(tenure, found) for tenure, found in entries.items()}
+        judged = await self._undoing.prepare(entries)
+        self._let_go({tenure.shard for tenure in entries if tenure not in judged})
+        entries = {tenure: entries[tenure] for tenure in judged}
+        folded = {each: await self._fold(each, found, judged[each]) for each, found in entries.items()}
         await self._bury(folded)
         turn = Turn(
-            slices=[slice_id for tenure, each in folded.items() for slice_id in _fresh(tenure, each)],
+            slices=[one for held, each in folded.items() for one in each.slices if not held.is_stored(one)],
             deltas=[delta for each in folded.values() for delta in each.deltas],
             cursors={tenure.shard: found[-1].position for tenure, found in entries.items()},
             widths={slice_id: width for each in folded.values() for slice_id, width in each.widths.items()},
+            erased={tenure.shard: each.erased for tenure, each in folded.items() if each.erased},
         )
         if not turn.cursors:
             return 0
@@ -279,9 +295,10 @@ class Writer:
                 log.warning("shard_was_anothers", shard=tenure.shard, seen=tenure.cursor, trimmed=upto)
                 self._let_go({tenure.shard})
 
-    async def _fold(self, tenure: Tenure, entries: list[Entry]) -> Folded:
-        folded = Folded(plans=tenure.plans)
+    async def _fold(self, tenure: Tenure, entries: list[Entry], judged: Judged) -> Folded:
+        folded = Folded(plans=tenure.plans, judged=judged)
         groups = grouped(entries, folded)
+        leave_out(tenure, groups, folded)
         if self._shapes is not None:
             await self._shapes.screen(groups, entries, folded)
         screen(tenure, groups, entries, folded)
@@ -306,6 +323,7 @@ class Writer:
         position = entries[-1].position
         tenure.cursor = position
         tenure.note_stored(folded.slices)
+        tenure.note_erased(dict.fromkeys(folded.erased, False))
         latest = tenure.latest.after(folded.changes, position)
         told = await self._stream.report_applied(tenure.shard, Applied(position, latest))
         if not self._is_held(tenure):
@@ -321,17 +339,12 @@ class Writer:
 
     def _measure(self, turn: Turn, entries: Mapping[Tenure, list[Entry]], started_s: float) -> None:
         """Note how fast the writer was with all that a turn costs: folding and telling as well as storing."""
-        now_s = self._clock.monotonic_s()
-        figures = self.figures
-        if turn.deltas:
-            speed = len(turn.deltas) / max(now_s - started_s, 0.001)
-            figures.inserts_per_s += 0.2 * (speed - figures.inserts_per_s)
-        figures.turns += 1
-        figures.entries += sum(len(found) for found in entries.values())
-        figures.deltas += len(turn.deltas)
+        took_s = self._clock.monotonic_s() - started_s
         oldest_us = min(found[0].position for found in entries.values())
-        figures.lag_s = max(0.0, self._clock.now_ms() / 1000 - oldest_us / 1_000_000)
-        log.debug("turn", deltas=len(turn.deltas), took_s=now_s - started_s, tau_s=figures.tau_s)
+        lag_s = self._clock.now_ms() / 1000 - oldest_us / 1_000_000
+        count = sum(len(found) for found in entries.values())
+        self.figures.note_turn(count, len(turn.deltas), took_s, lag_s)
+        log.debug("turn", deltas=len(turn.deltas), took_s=took_s, tau_s=self.figures.tau_s)
 
     # -- what follows a turn -------------------------------------------------------------------
 
@@ -347,6 +360,8 @@ class Writer:
         await self._planner.read_again(list(self._held.values()))
         if self._retaining is not None:
             await self._retaining.look(self._held)
+        await self._erasing.look(self._held)
+        await self._undoing.look(self._held)
 
     async def _seal(self, slice_id: SliceId, shard: int) -> None:
         tenure = self._held.get(shard)
@@ -360,7 +375,7 @@ class Writer:
 
     async def _offer_latest(self, tenure: Tenure, sealed: Sealed) -> None:
         """Fill a missing latest cache from the newest slice, which the seal has just read."""
-        if sealed.upto > tenure.told:
+        if sealed.upto > tenure.told or is_erased(sealed.slice.series, tenure.erased):
             return  # The report of that turn is on its way; ours would tell of one series instead of all.
         series = sealed.slice.series
         starts = await tenure.list(self._store, series)
@@ -371,17 +386,6 @@ class Writer:
         offered = None if latest is None else tenure.latest.offer(series, latest)
         if offered is not None:
             await self._stream.report_applied(tenure.shard, Applied(sealed.upto, {series: offered}))
-
-
-def _fresh(tenure: Tenure, folded: Folded) -> Iterator[SliceId]:
-    """Give the slices that may not be in the store yet."""
-    return (slice_id for slice_id in folded.slices if not tenure.is_stored(slice_id))
-
-
-def tau_s(series: int, inserts_per_s: float) -> float:
-    """Give the length of a turn: what half of the writer's speed needs for this many series (design 3.6)."""
-    speed = max(inserts_per_s, INSERTS_PER_S_MIN) / 2
-    return min(max(series / speed, TAU_S_MIN), TAU_S_MAX)
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

@@ -1,8 +1,11 @@
 """Those who can log in: clients and users, and the families of refresh tokens they hold.
 
 Client ids and user names are unique in the installation, as people log in without naming a tenant
-(design 8.13); the name's reservation says whose tenant it is. The shared client of simple devices
-(TB-01) belongs to `core` and serves users of every tenant.
+(design 8.13); the name's reservation says whose tenant it is, for ever. The shared client of simple
+devices (TB-01) belongs to `core` and serves users of every tenant.
+
+A deleted account leaves its document, emptied, until the last token that was given to it has ended: so every
+door refuses them, also one that starts in between, and no new account of that name is taken for the old one.
 """
 
 from __future__ import annotations
@@ -10,21 +13,44 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
+from api.roles import ROLES
 from schemas.errors import Conflict
 from schemas.ids import CORE, TenantId
 from schemas.tenants import Tenant
+from schemas.times import format_time
 from storage.port import CatalogStore, Document
 
 CLIENT_CREDENTIALS = "client_credentials"
 PASSWORD = "password"  # noqa: S105 - the name of a grant
 REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant
+AUTHORIZATION_CODE = "authorization_code"
+
+CLIENT: Final = "client"
+USER: Final = "user"
+"""Kinds of documents, and the spaces in which their names are unique."""
 
 
-class Client(msgspec.Struct, frozen=True):
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """What clients and users have in common."""
+
+    role: str = ""
+    """One of `api.roles`, with the scopes that it has today; empty: the scopes are named one by one."""
+    subtenant: str | None = None
+    """Its tokens reach what belongs to this subtenant, and nothing else of the tenant (`api.access`)."""
+    description: str = ""
+    created_ms: int = 0
+    suspended: bool = False
+    """True: it neither logs in nor acts with a token that it has."""
+    free_s: int = 0
+    """Not 0: it was deleted, and its name may be given again from this second on."""
+
+
+class Client(Account, frozen=True):
     """A program with a secret of its own: a technical user."""
 
     id: str
@@ -32,21 +58,60 @@ class Client(msgspec.Struct, frozen=True):
     secret_hash: str
     scopes: tuple[str, ...]
     grants: tuple[str, ...] = (CLIENT_CREDENTIALS,)
-    suspended: bool = False
+    redirect_uris: tuple[str, ...] = ()
+    """Where the login page may send a user back to (`api.identity.redirects`)."""
+    old_secret_hash: str = ""
+    """The secret before the last rotation …"""
+    old_until_s: int = 0
+    """… which is good until then."""
+
+    @property
+    def name(self) -> str:
+        """Give the id, under the word that users have for it."""
+        return self.id
+
+    def hashes(self, now_s: int) -> tuple[str, ...]:
+        """Give the hashes of the secrets that are good now, the newest first."""
+        has_two = self.old_secret_hash and now_s < self.old_until_s
+        return (self.secret_hash, self.old_secret_hash) if has_two else (self.secret_hash,)
 
 
-class User(msgspec.Struct, frozen=True):
+class User(Account, frozen=True):
     """A person or a device with a name and a password."""
 
     name: str
     tenant: TenantId
     password_hash: str
     scopes: tuple[str, ...]
+
+
+AnyAccount: TypeAlias = Client | User
+
+FORMS: Final[dict[str, type[Any]]] = {CLIENT: Client, USER: User}
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What a door remembers of an account: whether it may act, and what it may do."""
+
+    scopes: tuple[str, ...] = ()
+    role: str = ""
+    subtenant: str | None = None
     suspended: bool = False
+    free_s: int = 0
+
+    @property
+    def may_act(self) -> bool:
+        """Tell whether tokens of the account hold."""
+        return not (self.suspended or self.free_s)
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """Give what the account may do."""
+        return _granted(self.role, self.scopes)
 
 
 class Family(msgspec.Struct, frozen=True):
-    """The refresh tokens that descend from one login; only the youngest is good.
+    """The refresh tokens that descend from one login, and the code before them; only the youngest is good.
 
     A token of an older generation that comes back was stolen, or its successor was: the whole
     family then ends (RFC 9700, 4.14).
@@ -60,13 +125,17 @@ class Family(msgspec.Struct, frozen=True):
     secret_sha256: str
     expires_s: int
     revoked: bool = False
+    code_challenge: str = ""
+    """While the youngest is a code: what its verifier hashes to (RFC 7636)."""
+    redirect_uri: str = ""
+    """Where the code was sent to; empty for a login without a page."""
 
     def holds(self, secret: str) -> bool:
         """Tell whether the secret is that of the youngest token."""
         return hmac.compare_digest(self.secret_sha256, _sha256(secret))
 
 
-S = TypeVar("S", Client, User, Family)
+S = TypeVar("S", Client, User)
 
 
 class Accounts:
@@ -86,13 +155,48 @@ class Accounts:
         user = await self._find("user", name, User)
         return user if user is not None and await self._may_act(user) else None
 
-    async def add_client(self, client: Client) -> None:
-        """Store a new client; Conflict if the id is taken anywhere in the installation."""
-        await self._add("client", client.id, client.tenant, msgspec.json.encode(client))
+    async def add(self, account: AnyAccount, now_s: int = 0) -> Document:
+        """Store a new account; Conflict if its name is taken anywhere in the installation.
 
-    async def add_user(self, user: User) -> None:
-        """Store a new user; Conflict if the name is taken anywhere in the installation."""
-        await self._add("user", user.name, user.tenant, msgspec.json.encode(user))
+        A name that was deleted is free once the last token of the deleted account has ended.
+        """
+        kind = CLIENT if isinstance(account, Client) else USER
+        if not await self._catalog.reserve(kind, account.name, account.tenant):
+            raise Conflict(f"The {kind} name is taken; choose another.")
+        body = msgspec.json.encode(account)
+        stored = await self._catalog.create(account.tenant, kind, account.name, body)
+        return stored or await self._follow_deleted(kind, account, body, now_s)
+
+    async def read(self, tenant: TenantId, kind: str, name: str) -> tuple[Document, AnyAccount] | None:
+        """Read an account of a tenant as it is stored; None for an unknown, a foreign and a deleted one."""
+        document = await self._catalog.get(tenant, kind, name)
+        if document is None:
+            return None
+        account = msgspec.json.decode(document.body, type=FORMS[kind])
+        return None if account.free_s else (document, account)
+
+    async def all_of(self, tenant: TenantId, kind: str) -> list[AnyAccount]:
+        """Give the accounts of a tenant by name, without deleted ones."""
+        documents = await self._catalog.list(tenant, kind)
+        accounts = (msgspec.json.decode(document.body, type=FORMS[kind]) for document in documents)
+        return [account for account in accounts if not account.free_s]
+
+    async def replace(self, over: Document, account: AnyAccount) -> Document | None:
+        """Store a changed account over the version that was read; None if another was faster."""
+        body = msgspec.json.encode(account)
+        return await self._catalog.replace(over.tenant, over.kind, over.id, body, over.version)
+
+    async def end_families(self, tenant: TenantId, kind: str, name: str) -> int:
+        """Remove all refresh tokens of a user, or of everybody who has one through a client; gives how many.
+
+        What is renewed meanwhile goes, too.
+        """
+        ended = 0
+        for document in await self._catalog.list(tenant, "token"):
+            family = msgspec.json.decode(document.body, type=Family)
+            if name == (family.client_id if kind == CLIENT else family.user):
+                ended += await self._remove(document)
+        return ended
 
     async def start_family(self, family: Family) -> str:
         """Store a new family and give its first refresh token."""
@@ -117,7 +221,7 @@ class Accounts:
         if family.revoked:
             return None
         if not family.holds(secret):
-            await self._revoke(family, document)
+            await self.end_family(family, document)
             return None
         return family, document
 
@@ -130,15 +234,29 @@ class Accounts:
         )
         return None if stored is None else f"{family.tenant}.{family.id}.{secret}"
 
+    async def know_family(self, token: str) -> tuple[Family, Document] | None:
+        """Give the family that a refresh token or code names, whatever its secret and its fate."""
+        tenant, family_id, _ = _parts(token)
+        document = await self._catalog.get(tenant, "token", family_id) if family_id else None
+        return None if document is None else (msgspec.json.decode(document.body, type=Family), document)
+
     async def sweep(self, tenant: TenantId, now_s: int) -> int:
-        """Remove the tenant's families that are past their time; gives how many there were."""
+        """Remove the tenant's families and deleted accounts that are past their time; gives how many."""
         swept = 0
+        for kind in FORMS:
+            for document in await self._catalog.list(tenant, kind):
+                free_s = msgspec.json.decode(document.body, type=Standing).free_s
+                if free_s and now_s >= free_s:
+                    # A login that was under way at the deletion may have begun a family after it.
+                    await self.end_families(tenant, kind, document.id)
+                    swept += await self._catalog.remove(tenant, kind, document.id, document.version)
         for document in await self._catalog.list(tenant, "token"):
             if now_s >= msgspec.json.decode(document.body, type=Family).expires_s:
                 swept += await self._catalog.remove(tenant, "token", document.id, document.version)
         return swept
 
-    async def _revoke(self, family: Family, document: Document) -> None:
+    async def end_family(self, family: Family, document: Document) -> None:
+        """End a family before its time: none of its tokens is good from then on."""
         body = msgspec.json.encode(msgspec.structs.replace(family, revoked=True))
         while await self._catalog.replace(family.tenant, "token", family.id, body, document.version) is None:
             found = await self._catalog.get(family.tenant, "token", family.id)
@@ -146,22 +264,54 @@ class Accounts:
                 return
             document = found
 
+    async def _remove(self, document: Document) -> bool:
+        """Remove a document whatever its version is by then; False if it is gone already."""
+        found: Document | None = document
+        while found is not None:
+            if await self._catalog.remove(found.tenant, found.kind, found.id, found.version):
+                return True
+            found = await self._catalog.get(found.tenant, found.kind, found.id)
+        return False
+
     async def _may_act(self, account: Client | User) -> bool:
         # From the catalogue itself: a door's own knowledge of tenants may be a second old.
         document = await self._catalog.get(CORE, "tenant", account.tenant)
         tenant = None if document is None else msgspec.json.decode(document.body, type=Tenant)
-        return not (account.suspended or (tenant is not None and tenant.suspended))
+        gone = account.suspended or account.free_s
+        return not (gone or (tenant is not None and tenant.suspended))
 
     async def _find(self, kind: str, name: str, form: type[S]) -> S | None:
         tenant = await self._catalog.owner_of(kind, name)
         document = await self._catalog.get(tenant, kind, name) if tenant is not None else None
-        return None if document is None else msgspec.json.decode(document.body, type=form)
+        if document is None:
+            return None
+        found = msgspec.json.decode(document.body, type=form)
+        return msgspec.structs.replace(found, scopes=scopes_of(found.role, found.scopes))
 
-    async def _add(self, kind: str, name: str, tenant: TenantId, body: bytes) -> None:
-        if not await self._catalog.reserve(kind, name, tenant):
-            raise Conflict(f"The {kind} name is taken; choose another.")
-        if await self._catalog.create(tenant, kind, name, body) is None:
-            raise Conflict(f"The {kind} exists already.")
+    async def _follow_deleted(self, kind: str, account: AnyAccount, body: bytes, now_s: int) -> Document:
+        """Put a new account in the place of a deleted one; Conflict where there is another."""
+        found = await self._catalog.get(account.tenant, kind, account.name)
+        free_s = 0 if found is None else msgspec.json.decode(found.body, type=Standing).free_s
+        if now_s < free_s:
+            words = f"A {kind} of this name was deleted; the name is free again at"
+            raise Conflict(f"{words} {format_time(free_s * 1_000)}, when its last token has ended.")
+        if found is not None and free_s:
+            await self.end_families(account.tenant, kind, account.name)
+            stored = await self._catalog.replace(account.tenant, kind, account.name, body, found.version)
+            if stored is not None:
+                return stored
+        raise Conflict(f"The {kind} exists already.")
+
+
+def scopes_of(role: str, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """Give what an account may do: by its role, as it is today, or as named; a role that is gone: nothing."""
+    return ROLES.get(role, ()) if role else scopes
+
+
+@lru_cache(maxsize=1_024)
+def _granted(role: str, scopes: tuple[str, ...]) -> frozenset[str]:
+    # Thousands of accounts share few sets.
+    return frozenset(scopes_of(role, scopes))
 
 
 def _sha256(secret: str) -> str:

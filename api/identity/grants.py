@@ -3,77 +3,65 @@
 authlib is synchronous and hashing is slow, so an exchange runs in a thread of the hashing pool and
 asks the catalogue through the loop it came from. What RFC 6749 leaves open is decided here:
 
-* a client may send its secret as Basic, raw or percent-encoded, or in the form (TB-06);
+* a client may send its secret as Basic, raw or percent-encoded, or in the form (TB-06); one without a
+  secret says its id, and may use codes and refresh tokens only;
 * no scope, or TimeBase's `trust`, asks for everything that client and user may do (TB-01, TB-03);
-* a shared client of `core` serves users of every tenant; others only their own tenant's.
+* a shared client of `core` serves users of every tenant; others only their own tenant's;
+* a code is the first token of its family, so a second use ends everything that came of it (RFC 9700, 2.1.1).
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import logging
-from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import unquote
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any, Final
 
+import msgspec
 from authlib.oauth2.rfc6749 import AuthorizationServer, OAuth2Request, grants
-from authlib.oauth2.rfc6749.errors import InvalidClientError, InvalidGrantError, InvalidScopeError
+from authlib.oauth2.rfc6749.errors import (
+    InvalidClientError,
+    InvalidGrantError,
+    InvalidRequestError,
+    InvalidScopeError,
+    UnauthorizedClientError,
+)
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
-from api.identity.accounts import PASSWORD, REFRESH_TOKEN, Accounts, Client, Family, User
-from api.identity.brake import Brake
-from api.identity.passwords import Passwords
-from api.identity.tokens import Grant, Tokens
-from runtime.ports import DoorPolicy
-from schemas.ids import CORE, TenantId
+from api.identity.accounts import AUTHORIZATION_CODE, PASSWORD, REFRESH_TOKEN, Client, Family, User
+from api.identity.logins import Issuer, Known, Login, Logins
+from api.identity.tokens import CLIENT, USER, Grant
+from schemas.ids import TenantId
 from storage.port import Document
 
 # At level DEBUG authlib writes issued tokens into the log.
 logging.getLogger("authlib").setLevel(logging.WARNING)
 
-T = TypeVar("T")
-
-ANSWER_S_MAX = 10.0
-"""The catalogue must answer a login's question by then."""
-
-_ENDPOINT = "https://door/oauth/token"
+_ENDPOINT: Final = "https://door/oauth/token"
 """authlib refuses plain http; whether TLS ends here or before the door is the operator's matter."""
 
-_EVERYTHING = frozenset({"", "trust"})
+_EVERYTHING: Final = frozenset({"", "trust"})
 
-_CLIENT_AUTHENTICATION = "secret"
+_SECRET, _PUBLIC = "secret", "public"
+"""The ways in which a client says who it is."""
 
-
-@dataclass(slots=True, frozen=True)
-class TokenRequest:
-    """What came in at the token endpoint."""
-
-    form: dict[str, str]
-    authorization: str | None
-    address: str
-    now_s: int
+_VERIFIER: Final = re.compile(r"[A-Za-z0-9\-._~]{43,128}", re.ASCII)  # RFC 7636, 4.1
 
 
 @dataclass(slots=True, frozen=True)
 class TokenAnswer:
-    """What goes out: a status and a JSON body, and whether the secret was wrong."""
+    """What goes out: a status, a JSON body, and headers of its own."""
 
     status: int
-    body: dict[str, Any]
-
-
-@dataclass(slots=True, frozen=True)
-class Issuer:
-    """Everything that an exchange works with."""
-
-    accounts: Accounts
-    passwords: Passwords
-    tokens: Tokens
-    brake: Brake
-    policy: DoorPolicy
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    known: Known | None = None
+    """The account that was named, where it exists."""
 
 
 class _ClientView:
@@ -86,12 +74,12 @@ class _ClientView:
         return grant_type in self.client.grants
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method == _CLIENT_AUTHENTICATION and endpoint == "token"
+        return endpoint == "token" and method == (_SECRET if self.client.secret_hash else _PUBLIC)
 
 
 @dataclass(slots=True, frozen=True)
 class _FamilyView:
-    """A refresh token as authlib wants to see it."""
+    """A refresh token, or a code, as authlib wants to see it."""
 
     family: Family
     document: Document
@@ -104,11 +92,11 @@ class _FamilyView:
 
 
 class _ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS = (_CLIENT_AUTHENTICATION,)
+    TOKEN_ENDPOINT_AUTH_METHODS = (_SECRET,)
 
 
 class _Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS = (_CLIENT_AUTHENTICATION,)
+    TOKEN_ENDPOINT_AUTH_METHODS = (_SECRET,)
 
     def authenticate_user(self, username: str, password: str) -> User:
         user: User = self.server.user_with(username, password)
@@ -116,12 +104,12 @@ class _Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[m
 
 
 class _Refresh(grants.RefreshTokenGrant):  # type: ignore[misc]
-    TOKEN_ENDPOINT_AUTH_METHODS = (_CLIENT_AUTHENTICATION,)
+    TOKEN_ENDPOINT_AUTH_METHODS = (_PUBLIC, _SECRET)
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> _FamilyView | None:
         view: _FamilyView | None = self.server.family_of(refresh_token)
-        return view
+        return None if view is None or view.family.code_challenge else view
 
     def authenticate_user(self, refresh_token: _FamilyView) -> User:
         user: User = self.server.user_of(refresh_token.family)
@@ -131,29 +119,61 @@ class _Refresh(grants.RefreshTokenGrant):  # type: ignore[misc]
         """Do nothing: storing the successor has ended it."""
 
 
-class TokenExchange(AuthorizationServer):  # type: ignore[misc]
-    """One request at the token endpoint; runs in a thread, asks the catalogue on the loop."""
+class _Code(grants.BaseGrant, grants.TokenEndpointMixin):  # type: ignore[misc]
+    """A code of the login page, with the verifier of its challenge (RFC 7636); S256 is the only method."""
 
-    def __init__(self, issuer: Issuer, request: TokenRequest, loop: asyncio.AbstractEventLoop) -> None:
+    GRANT_TYPE = AUTHORIZATION_CODE
+    TOKEN_ENDPOINT_AUTH_METHODS = (_PUBLIC, _SECRET)
+
+    def validate_token_request(self) -> None:
+        view = self.authenticate_token_endpoint_client()
+        if not view.check_grant_type(self.GRANT_TYPE):
+            raise UnauthorizedClientError
+        form = self.request.form
+        if not form.get("code") or not form.get("code_verifier"):
+            raise InvalidRequestError("The parameters code and code_verifier are required.")
+        found = self.server.family_of(form["code"])
+        if found is None or not found.family.code_challenge or not found.check_client(view):
+            raise InvalidGrantError("The code does not hold.")
+        if form.get("redirect_uri") != found.family.redirect_uri:
+            raise InvalidGrantError("The redirect_uri is not the one that the code was sent to.")
+        if not _verifies(form["code_verifier"], found.family.code_challenge):
+            raise InvalidGrantError("The code_verifier does not fit the code.")
+        self.request.client, self.request.refresh_token = view, found
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], object]:
+        found: _FamilyView = self.request.refresh_token
+        user = self.server.user_of(found.family)
+        token = self.generate_token(user=user, scope=found.get_scope())
+        if not self.request.client.check_grant_type(REFRESH_TOKEN):
+            del token["refresh_token"]  # It would be refused; storing it has ended the code.
+        return 200, token, self.TOKEN_RESPONSE_HEADER
+
+
+class TokenExchange(AuthorizationServer):  # type: ignore[misc]
+    """One request at the token endpoint."""
+
+    def __init__(self, issuer: Issuer, login: Login, loop: asyncio.AbstractEventLoop) -> None:
         """Take what to work with, what came in and the loop that owns the catalogue."""
         super().__init__()
         self._issuer = issuer
-        self._request = request
-        self._loop = loop
+        self._login = login
+        self._logins = Logins(issuer, login, loop)
         self._oauth = OAuth2Request("POST", _ENDPOINT)
-        self._oauth.payload = BasicOAuth2Payload(request.form)
-        self._oauth._body = request.form
-        self.register_client_auth_method(_CLIENT_AUTHENTICATION, self._authenticate)
+        self._oauth.payload = BasicOAuth2Payload(login.form)
+        self._oauth._body = login.form
+        self.register_client_auth_method(_SECRET, self._by_secret)
+        self.register_client_auth_method(_PUBLIC, self._public)
         self.register_token_generator("default", self._generate)
-        for grant in (_ClientCredentials, _Password, _Refresh):
+        for grant in (_ClientCredentials, _Password, _Refresh, _Code):
             self.register_grant(grant)
 
     def run(self) -> TokenAnswer:
         """Answer the request; TooMany from the brake and Unavailable from the store pass through."""
-        if not self._request.form.get("grant_type"):
+        if not self._login.form.get("grant_type"):
             return TokenAnswer(400, _error("invalid_request", "The parameter grant_type is missing."))
         answer: TokenAnswer = self.create_token_response(self._oauth)
-        return answer
+        return replace(answer, known=self._logins.known)
 
     # What authlib asks of a framework.
 
@@ -173,66 +193,63 @@ class TokenExchange(AuthorizationServer):  # type: ignore[misc]
     def handle_response(self, status: int, body: dict[str, Any], headers: object) -> TokenAnswer:
         """Give RFC 6749's body; a client that does not hold gets the answer of wire 7.1."""
         if body.get("error") == "invalid_client":
-            return TokenAnswer(401, _error("unauthorized", "Bad credentials"))
+            return BAD_CREDENTIALS
         if "error" in body:
             return TokenAnswer(status, _error(body["error"], body.get("error_description") or "Refused."))
         return TokenAnswer(status, body)
 
     def validate_requested_scope(self, scope: str | None) -> None:
         """Refuse a scope that client and user do not both have."""
-        if not set(_wanted(scope)) <= set(self._allowed(self._oauth.user)):
+        if not set(wanted_scopes(scope)) <= set(self._allowed(self._oauth.user)):
             raise InvalidScopeError("The requested scope goes beyond what may be granted.")
 
     # What the grants ask.
 
     def user_with(self, name: str, password: str) -> User:
         """Find the user with this password; InvalidGrantError for a wrong one, however it is wrong."""
-        account = f"user:{name}"
-        self._issuer.brake.check(account, self._request.address, self._request.now_s)
-        user = self._ask(self._issuer.accounts.find_user(name))
-        right = self._issuer.passwords.holds(user.password_hash if user else None, password)
-        if user is None or not right or not self._serves(user):
-            self._issuer.brake.failed(account, self._request.address, self._request.now_s)
+        user = self._logins.user_with(self._oauth.client.client, name, password)
+        if user is None:
             raise InvalidGrantError("Bad credentials")
-        self._issuer.brake.succeeded(account, self._request.address)
         return user
 
     def family_of(self, token: str) -> _FamilyView | None:
-        """Find the family whose youngest token this is."""
-        found = self._ask(self._issuer.accounts.find_family(token, self._request.now_s))
-        return None if found is None else _FamilyView(*found)
+        """Find the family whose youngest token this is; one that ends here takes its access tokens along."""
+        found = self._logins.ask(self._issuer.accounts.find_family(token, self._login.now_s))
+        if found is not None:
+            return _FamilyView(*found)
+        ended = self._logins.ask(self._issuer.accounts.know_family(token))
+        if ended is not None:
+            self._logins.know_family(ended[0])
+        if ended is not None and ended[0].revoked and not self._issuer.revocations.names(ended[0].id):
+            until_s = self._login.now_s + self._issuer.token_s_max
+            self._logins.ask(self._issuer.revocations.add(ended[0].id, until_s))
+        return None
 
     def user_of(self, family: Family) -> User:
         """Find the family's user; InvalidGrantError if he is gone or suspended."""
-        user = self._ask(self._issuer.accounts.find_user(family.user))
-        if user is None or user.tenant != family.tenant:
+        user = self._logins.user_of(family)
+        if user is None:
             raise InvalidGrantError("The user is gone.")
         return user
 
     # Inside.
 
-    def _authenticate(self, _query: object, _request: OAuth2Request) -> _ClientView:
-        tries = _client_secrets(self._request)
-        if not tries:
+    def _by_secret(self, _query: object, _request: OAuth2Request) -> _ClientView:
+        client = self._logins.client_by_secret()
+        if client is None:
             raise InvalidClientError
-        account = f"client:{tries[0][0]}"
-        self._issuer.brake.check(account, self._request.address, self._request.now_s)
-        for client_id, secret in tries:
-            client = self._ask(self._issuer.accounts.find_client(client_id))
-            right = self._issuer.passwords.holds(client.secret_hash if client else None, secret)
-            if client is not None and right:
-                self._issuer.brake.succeeded(account, self._request.address)
-                view = self._oauth.client = _ClientView(client)
-                return view
-        self._issuer.brake.failed(account, self._request.address, self._request.now_s)
-        raise InvalidClientError
+        view = self._oauth.client = _ClientView(client)
+        return view
 
-    def _serves(self, user: User) -> bool:
-        return self._oauth.client.client.tenant in {CORE, user.tenant}
+    def _public(self, _query: object, _request: OAuth2Request) -> _ClientView | None:
+        client = self._logins.public_client()
+        if client is None:
+            return None
+        view = self._oauth.client = _ClientView(client)
+        return view
 
     def _allowed(self, user: User | None) -> tuple[str, ...]:
-        scopes: tuple[str, ...] = self._oauth.client.client.scopes
-        return scopes if user is None else tuple(scope for scope in scopes if scope in user.scopes)
+        return allowed_scopes(self._oauth.client.client, user)
 
     def _generate(
         self,
@@ -244,20 +261,18 @@ class TokenExchange(AuthorizationServer):  # type: ignore[misc]
         expires_in: int | None = None,
         include_refresh_token: bool = True,
     ) -> dict[str, Any]:
-        allowed = self._allowed(user)
-        scopes = tuple(name for name in allowed if name in _wanted(scope)) if _wanted(scope) else allowed
-        lifetime_s = self._lifetime_s(grant_type)
-        grant = Grant(
-            tenant=TenantId(user.tenant if user else client.client.tenant),
-            subject=user.name if user else client.client.id,
-            client_id=client.client.id,
-            scopes=scopes,
-            category="user-token:v1" if user else "client-token:v1",
-            lifetime_s=lifetime_s,
-        )
+        allowed, wanted = self._allowed(user), wanted_scopes(scope)
+        scopes = tuple(name for name in allowed if name in wanted) if wanted else allowed
+        tenant = TenantId(user.tenant if user else client.client.tenant)
+        subject = user.name if user else client.client.id
         # First the refresh token: if another request was first, nothing may be issued.
-        refresh = self._refresh_token(grant) if user and include_refresh_token else None
-        token, token_id = self._issuer.tokens.issue(grant, self._request.now_s)
+        refresh = self._refresh_token(tenant, subject, scopes) if user and include_refresh_token else None
+        session = "" if refresh is None else refresh.split(".")[1]
+        lifetime_s = self._lifetime_s(grant_type)
+        category = USER if user else CLIENT
+        subtenant = (user and user.subtenant) or client.client.subtenant
+        grant = Grant(tenant, subject, client.client.id, scopes, category, lifetime_s, session, subtenant)
+        token, token_id = self._issuer.tokens.issue(grant, self._login.now_s)
         answer = {
             "access_token": token,
             "token_type": "bearer",
@@ -269,43 +284,50 @@ class TokenExchange(AuthorizationServer):  # type: ignore[misc]
 
     def _lifetime_s(self, grant_type: str) -> int:
         policy = self._issuer.policy
-        return policy.device_token_s if grant_type in {PASSWORD, REFRESH_TOKEN} else policy.access_token_s
-
-    def _refresh_token(self, grant: Grant) -> str:
-        expires_s = self._request.now_s + self._issuer.policy.refresh_token_s
         current: _FamilyView | None = self._oauth.refresh_token
+        by_page = current is not None and bool(current.family.redirect_uri)
+        from_device = grant_type == PASSWORD or (current is not None and not by_page)
+        return policy.device_token_s if from_device else policy.access_token_s
+
+    def _refresh_token(self, tenant: TenantId, user: str, scopes: tuple[str, ...]) -> str:
+        expires_s = self._login.now_s + self._issuer.policy.refresh_token_s
+        current: _FamilyView | None = self._oauth.refresh_token
+        accounts = self._issuer.accounts
         if current is None:
-            family = Family("", grant.tenant, grant.client_id, grant.subject, grant.scopes, "", expires_s)
-            return self._ask(self._issuer.accounts.start_family(family))
-        renewed = self._ask(self._issuer.accounts.renew_family(current.family, current.document, expires_s))
+            client_id = self._oauth.client.client.id
+            return self._logins.ask(
+                accounts.start_family(Family("", tenant, client_id, user, scopes, "", expires_s))
+            )
+        family = msgspec.structs.replace(current.family, code_challenge="")
+        renewed = self._logins.ask(accounts.renew_family(family, current.document, expires_s))
         if renewed is None:
             raise InvalidGrantError("The refresh token was used already.")
         return renewed
 
-    def _ask(self, question: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(question, self._loop).result(ANSWER_S_MAX)
+
+def allowed_scopes(client: Client, user: User | None) -> tuple[str, ...]:
+    """List the scopes that a client, or a user through it, may be given."""
+    if user is None:
+        return client.scopes
+    return tuple(scope for scope in client.scopes if scope in user.scopes)
 
 
-def _wanted(scope: str | None) -> list[str]:
-    return [] if (scope or "").strip() in _EVERYTHING else (scope or "").split()
+def wanted_scopes(scope: str | None) -> Collection[str]:
+    """Read a `scope` parameter; nothing, or TimeBase's word for everything, gives nothing."""
+    text = (scope or "").strip()
+    return () if text in _EVERYTHING else text.split()
 
 
-def _client_secrets(request: TokenRequest) -> list[tuple[str, str]]:
-    """List what the client may have meant: Basic raw, Basic percent-decoded, or the form; [] for nothing."""
-    if request.authorization is None:
-        pair = (request.form.get("client_id", ""), request.form.get("client_secret", ""))
-        return [pair] if all(pair) else []
-    scheme, _, encoded = request.authorization.partition(" ")
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return []
-    client_id, colon, secret = text.partition(":")
-    if scheme.lower() != "basic" or not colon or not client_id:
-        return []
-    raw, decoded = (client_id, secret), (unquote(client_id), unquote(secret))
-    return [raw] if raw == decoded else [raw, decoded]
+def _verifies(verifier: str, challenge: str) -> bool:
+    if _VERIFIER.fullmatch(verifier) is None:
+        return False
+    hashed = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return compare_digest(hashed, challenge)
 
 
 def _error(code: str, description: str) -> dict[str, Any]:
     return {"error": code, "error_description": description}
+
+
+BAD_CREDENTIALS: Final = TokenAnswer(401, _error("unauthorized", "Bad credentials"))
+"""To a client whose secret is wrong, or that there is not (wire 7.1)."""

@@ -16,6 +16,7 @@ from api.identity.passwords import Passwords
 from api.roles import PLATFORM_ADMIN, ROLES, TENANT_ADMIN
 from api.scopes import DEVICE_SCOPES
 from schemas.builtin import root_asset
+from schemas.erasures import ERASED_NAMES
 from schemas.errors import Conflict, Malformed
 from schemas.ids import CORE, TenantId, is_tenant_id
 from schemas.tenants import Tenant
@@ -59,7 +60,7 @@ async def bootstrap(
     if await catalog.list(CORE, "tenant"):
         return None
     made = wanted or Credentials(FIRST_TENANT, f"technical-{secrets.token_hex(3)}", secrets.token_urlsafe(24))
-    await _put_client(catalog, passwords, made)
+    await _put_client(catalog, passwords, made, now_ms)
     if await create_tenant(catalog, made.tenant, now_ms):
         return None if wanted else made
     if wanted is None:  # Another door was first; its credentials are the ones that somebody saw.
@@ -69,10 +70,21 @@ async def bootstrap(
 
 async def create_tenant(catalog: CatalogStore, name: TenantId, now_ms: int, company: str = "") -> bool:
     """Make a tenant and its root asset; False if the name is taken."""
-    root = root_asset(name)
-    await catalog.create(name, "asset", root.id, msgspec.json.encode(root))
-    tenant = Tenant(name, root.id, now_ms, company)
-    return await catalog.create(CORE, "tenant", name, msgspec.json.encode(tenant)) is not None
+    return await store_tenant(catalog, Tenant(name, root_asset(name).id, now_ms, company))
+
+
+async def store_tenant(catalog: CatalogStore, tenant: Tenant) -> bool:
+    """Store a new tenant, after its root asset; False if the name is taken, or was that of an erased one."""
+    if await catalog.owner_of(ERASED_NAMES, tenant.name) is not None:
+        return False
+    root = root_asset(tenant.name)
+    await catalog.create(tenant.name, "asset", root.id, msgspec.json.encode(root))
+    stored = await catalog.create(CORE, "tenant", tenant.name, msgspec.json.encode(tenant))
+    # Whoever is erased just now gave its name up before its document went: then it is seen here.
+    if stored is not None and await catalog.owner_of(ERASED_NAMES, tenant.name) is not None:
+        await catalog.remove(CORE, "tenant", tenant.name, stored.version)
+        return False
+    return stored is not None
 
 
 async def add_user(
@@ -81,17 +93,24 @@ async def add_user(
 ) -> None:  # fmt: skip
     """Make a user who logs in with the password grant (TB-01); Conflict if the name is taken."""
     hashed = await asyncio.to_thread(passwords.hash, password)
-    await Accounts(catalog).add_user(User(name, tenant, hashed, scopes))
+    await Accounts(catalog).add(User(name, tenant, hashed, scopes))
 
 
 async def add_client(
     catalog: CatalogStore, passwords: Passwords, credentials: Credentials,
-    scopes: tuple[str, ...] = ROLES[TENANT_ADMIN], grants: tuple[str, ...] = (CLIENT_CREDENTIALS,),
+    scopes: tuple[str, ...] = ROLES[TENANT_ADMIN], grants: tuple[str, ...] = (CLIENT_CREDENTIALS,), *,
+    role: str = "", created_ms: int = 0,
 ) -> None:  # fmt: skip
-    """Make a technical user, who may do everything in the tenant; Conflict if the id is taken."""
+    """Make a technical user, who may do everything in the tenant; Conflict if the id is taken.
+
+    With a role its scopes are those that the role has at any time.
+    """
     hashed = await asyncio.to_thread(passwords.hash, credentials.client_secret)
-    client = Client(credentials.client_id, credentials.tenant, hashed, scopes, grants)
-    await Accounts(catalog).add_client(client)
+    client = Client(
+        credentials.client_id, credentials.tenant, hashed, () if role else scopes, grants,
+        role=role, created_ms=created_ms,
+    )  # fmt: skip
+    await Accounts(catalog).add(client)
 
 
 async def _make_device_client(catalog: CatalogStore, passwords: Passwords) -> None:
@@ -104,10 +123,10 @@ async def _make_device_client(catalog: CatalogStore, passwords: Passwords) -> No
         return  # Another door made it at the same time.
 
 
-async def _put_client(catalog: CatalogStore, passwords: Passwords, made: Credentials) -> None:
+async def _put_client(catalog: CatalogStore, passwords: Passwords, made: Credentials, now_ms: int) -> None:
     """Make the client, or give it the new secret if a start that was cut off has left it behind."""
     try:
-        await add_client(catalog, passwords, made, ROLES[PLATFORM_ADMIN])
+        await add_client(catalog, passwords, made, role=PLATFORM_ADMIN, created_ms=now_ms)
     except Conflict:
         document = await catalog.get(made.tenant, "client", made.client_id)
         if document is None:

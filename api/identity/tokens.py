@@ -23,6 +23,9 @@ from schemas.ids import TenantId
 
 ALGORITHM = "RS256"
 
+CLIENT, USER = "client-token:v1", "user-token:v1"
+"""Whose a token is, as existing clients read it (wire 7.2)."""
+
 TOKEN_BYTES_MAX = 8_192
 """Ours have about 1 kB; longer ones are refused before anything parses them (S5)."""
 
@@ -46,6 +49,12 @@ class Identity:
     scopes: frozenset[str]
     token_id: str
     expires_s: int
+    category: str = ""
+    """As of a grant."""
+    session: str = ""
+    """The login that it descends from; empty where a secret was shown and nothing goes on."""
+    subtenant: str | None = None
+    """What the caller is bound to; None: the whole tenant is its own (`api.access`)."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -57,8 +66,11 @@ class Grant:
     client_id: str
     scopes: tuple[str, ...]
     category: str
-    """`client-token:v1`, `user-token:v1`."""
+    """`CLIENT` or `USER`."""
     lifetime_s: int
+    session: str = ""
+    """The family of refresh tokens that a user's login began."""
+    subtenant: str | None = None
 
 
 class _Claims(jwt.JWTClaimsRegistry):
@@ -79,6 +91,21 @@ class _Claims(jwt.JWTClaimsRegistry):
         if not isinstance(value, str):
             raise InvalidClaimError("ten")
 
+    def validate_jti(self, value: object) -> None:
+        """Demand a text."""
+        if not isinstance(value, str):
+            raise InvalidClaimError("jti")
+
+    def validate_sid(self, value: object) -> None:
+        """Demand a text."""
+        if not isinstance(value, str):
+            raise InvalidClaimError("sid")
+
+    def validate_subtenant(self, value: object) -> None:
+        """Demand a text."""
+        if not isinstance(value, str):
+            raise InvalidClaimError("subtenant")
+
     def validate_client_id(self, value: object) -> None:
         """Demand a text."""
         if not isinstance(value, str):
@@ -95,17 +122,30 @@ class _NoTwins(json.JSONDecoder):
 class Tokens:
     """Issue and verify; one for each door."""
 
-    def __init__(self, keys: KeyRing, issuer: str, is_active: Callable[[TenantId], bool]) -> None:
-        """Take the keys, the `iss` of this installation and the question whether a tenant may act."""
+    def __init__(
+        self,
+        keys: KeyRing,
+        issuer: str,
+        is_active: Callable[[TenantId], bool],
+        is_revoked: Callable[[str], bool] = lambda _: False,
+        admit: Callable[[Identity], Identity] = lambda identity: identity,
+    ) -> None:
+        """Take the keys and the `iss` of this installation.
+
+        And the questions whether a tenant may act, whether a token or session was taken back, and what the
+        accounts of a token may do today.
+        """
         self._keys = keys
         self._issuer = issuer
         self._is_active = is_active
+        self._is_revoked = is_revoked
+        self._admit = admit
         self._verified: dict[bytes | str, tuple[Identity, float]] = {}
 
     def issue(self, grant: Grant, now_s: int) -> tuple[str, str]:
         """Sign a token; give it and its id. Takes about a millisecond: call it in a thread."""
         token_id = secrets.token_hex(16)
-        key = self._keys.signing
+        key = self._keys.signing(now_s * 1_000)
         claims = {
             "jti": token_id,
             "sub": grant.subject,
@@ -117,6 +157,12 @@ class Tokens:
             "ten": grant.tenant,
             "cat": grant.category,
         }
+        if grant.category == USER:
+            claims["user_name"] = grant.subject
+        if grant.session:
+            claims["sid"] = grant.session
+        if grant.subtenant is not None:
+            claims["subtenant"] = grant.subtenant
         return jwt.encode({"alg": ALGORITHM, "kid": key.kid}, claims, key, [ALGORITHM]), token_id
 
     def identify(self, authorization: bytes | str | None, now_s: float) -> Identity:
@@ -140,7 +186,9 @@ class Tokens:
         identity = _identity(claims)
         if not self._is_active(identity.tenant):
             raise Unauthenticated("The token's tenant is unknown or suspended.")
-        return identity
+        if self._is_revoked(identity.token_id) or self._is_revoked(identity.session):
+            raise Unauthenticated("The token was revoked.")
+        return self._admit(identity)
 
     def forget(self) -> None:
         """Drop everything remembered, after a tenant or a key changed."""
@@ -189,6 +237,9 @@ def _identity(claims: dict[str, Any]) -> Identity:
         scopes=frozenset(claims["scope"]),
         token_id=claims["jti"],
         expires_s=int(claims["exp"]),
+        category=str(claims.get("cat", "")),
+        session=claims.get("sid", ""),
+        subtenant=claims.get("subtenant"),
     )
 
 

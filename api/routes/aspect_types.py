@@ -79,7 +79,7 @@ async def get_aspect_type(
 
 @put(
     f"{PATH}/{{type_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="aspect_type.put"),
     media_type=HAL,
     responses=described(201, shape=AspectTypeOut)
     | refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
@@ -99,7 +99,7 @@ async def put_aspect_type(
 
 @patch(
     f"{PATH}/{{type_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="aspect_type.change"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="patchAspectType",
@@ -118,7 +118,7 @@ async def patch_aspect_type(
 
 @patch(
     f"{PATH}/{{type_id:str}}/variables",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="aspect_type.change"),
     status_code=204,
     responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="patchAspectTypeVariables",
@@ -139,7 +139,7 @@ async def patch_variables(
 
 @delete(
     f"{PATH}/{{type_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="aspect_type.delete"),
     responses=refusals(400, 401, 403, 404, 409, 412, hal=True),
     operation_id="deleteAspectType",
     tags=["asset management"],

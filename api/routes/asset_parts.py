@@ -30,7 +30,7 @@ _DELETION = refusals(400, 401, 403, 404, 409, 412, 503, hal=True)
 
 @post(
     f"{PATH}/{{asset_id:str}}/move",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.move"),
     media_type=HAL,
     status_code=200,
     responses=_CHANGE,
@@ -46,7 +46,7 @@ async def move_asset(
 
 @post(
     f"{PATH}/{{asset_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.move"),
     media_type=HAL,
     status_code=200,
     responses=_CHANGE,
@@ -62,7 +62,7 @@ async def move_asset_by_its_id(
 
 @put(
     f"{PATH}/{{asset_id:str}}/location",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.locate"),
     media_type=HAL,
     responses=_CHANGE,
     operation_id="putAssetLocation",
@@ -79,7 +79,7 @@ async def put_location(
 
 @delete(
     f"{PATH}/{{asset_id:str}}/location",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.unlocate"),
     media_type=HAL,
     status_code=200,
     responses=_DELETION,
@@ -95,7 +95,7 @@ async def delete_location(request: Caller, services: Serving, asset_id: FromPath
 
 @put(
     f"{PATH}/{{asset_id:str}}/fileAssignments/{{key:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.assign_file"),
     media_type=HAL,
     responses=_CHANGE,
     operation_id="putAssetFileAssignment",
@@ -112,7 +112,7 @@ async def put_file(
 
 @delete(
     f"{PATH}/{{asset_id:str}}/fileAssignments/{{key:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.unassign_file"),
     media_type=HAL,
     status_code=200,
     responses=_DELETION,
@@ -133,5 +133,6 @@ ROUTES = (move_asset, move_asset_by_its_id, put_location, delete_location, put_f
 
 async def _move(request: Caller, services: Serving, asset_id: str, move: Move) -> Response[AssetOut]:
     tenant, wanted = request.user.tenant, preconditions(request)
+    await services.access.demand_parent(request.user, move.new_parent_id, "/newParentId")
     kept = await services.catalogue.move_asset(tenant, asset_id, move.new_parent_id, wanted)
     return show_asset(request, services, kept)

@@ -85,7 +85,7 @@ async def get_asset_type(
 
 @put(
     f"{PATH}/{{type_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset_type.put"),
     media_type=HAL,
     responses=described(201, shape=AssetTypeOut)
     | refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
@@ -108,7 +108,7 @@ async def put_asset_type(
 
 @patch(
     f"{PATH}/{{type_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset_type.change"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="patchAssetType",
@@ -130,7 +130,7 @@ async def patch_asset_type(
 
 @patch(
     f"{PATH}/{{type_id:str}}/variables",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset_type.change"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="patchAssetTypeVariables",
@@ -153,7 +153,7 @@ async def patch_variables(
 
 @put(
     f"{PATH}/{{type_id:str}}/fileAssignments/{{key:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset_type.assign_file"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="putAssetTypeFileAssignment",
@@ -170,7 +170,7 @@ async def put_file(
 
 @delete(
     f"{PATH}/{{type_id:str}}/fileAssignments/{{key:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset_type.unassign_file"),
     media_type=HAL,
     status_code=200,
     responses=refusals(400, 401, 403, 404, 409, 412, 503, hal=True),
@@ -188,7 +188,7 @@ async def delete_file(
 
 @delete(
     f"{PATH}/{{type_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset_type.delete"),
     responses=refusals(400, 401, 403, 404, 409, 412, hal=True),
     operation_id="deleteAssetType",
     tags=["asset management"],

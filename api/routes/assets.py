@@ -8,13 +8,15 @@ import msgspec
 from litestar import Response, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from api.access import Reached
 from api.asset_lists import assets_table
+from api.asset_views import AssetView, table_of
 from api.errors import HAL
 from api.filters import Field, Table
 from api.hal import Link, answer_list, answer_one, origin_of, preconditions
 from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
 from api.scopes import ASSETS_READ, ASSETS_WRITE, require
-from api.services import Serving
+from api.services import Services, Serving
 from api.tenancy import Caller
 from api.tenant_index import Kept
 from api.wire import described, refusals
@@ -25,18 +27,20 @@ from api.wire_assets import (
     AssetList,
     AssetOut,
     AssetVariableList,
-    aspects_out,
-    asset_out,
     variables_out,
 )
 from api.wire_changes import AssetPatch
 from api.wire_types import BASE
 from schemas.assets import Asset
+from schemas.shares import Action
 
 PATH = f"{BASE}/assets"
 
 PART_FIELDS: dict[str, Field[Any]] = {"name": Field(lambda part: part.name)}
 
+IncludeShared: TypeAlias = Annotated[
+    bool, QueryParameter(name="includeShared", description="Also what other tenants share with this one.")
+]
 Basic: TypeAlias = Annotated[
     bool, QueryParameter(name="basicFieldsOnly", description="Without location, values and files.")
 ]
@@ -86,23 +90,30 @@ def list_assets(
     sort: Sort = "name,id,asc",
     filter_text: Filter = "",
     basic: Basic = False,
+    include_shared: IncludeShared = False,
 ) -> Response[AssetList]:
     """List the tenant's assets; deleted ones only where the filter has a condition on `deleted`."""
-    index = services.index.of(request.user.tenant)
     origin = origin_of(request, services.ports.policy.public_url)
     chosen = wanted(page, size, sort, filter_text)
+    view = AssetView(services.access, request.user, origin)
+    shared = services.access.shared_assets(request.user, Action.ASSET_READ) if include_shared else []
 
-    def write(kept: Kept[Asset]) -> AssetOut:
-        return asset_out(kept, index, origin, single=False, basic=basic)
+    def write(reached: Reached) -> AssetOut:
+        return view.show(reached, single=False, basic=basic)
 
-    listed = page_of(assets_table(index, chosen.filter), chosen, write)
-    extra = f"basicFieldsOnly={str(basic).lower()}&"
+    index = services.index.of(request.user.tenant)
+    own = assets_table(index, chosen.filter)
+    if shared or request.user.subtenant is not None:
+        listed = page_of(table_of(view, index, own, shared), chosen, write)
+    else:
+        listed = page_of(own, chosen, lambda kept: write(Reached(index, kept)))
+    extra = f"basicFieldsOnly={str(basic).lower()}&{'includeShared=true&' if include_shared else ''}"
     return answer_list(request, listed, chosen, name="assets", origin=origin, extra=extra)
 
 
 @post(
     PATH,
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.create"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 408, 409, 413, 415, 503, hal=True),
     operation_id="createAsset",
@@ -110,9 +121,10 @@ def list_assets(
 )
 async def create_asset(request: Caller, services: Serving, data: JSONBody[AssetIn]) -> Response[AssetOut]:
     """Create an asset."""
+    await services.access.demand_parent(request.user, data.parent_id, "/parentId")
     kept = await services.catalogue.create_asset(request.user.tenant, data)
-    origin = origin_of(request, services.ports.policy.public_url)
-    shown = asset_out(kept, services.index.of(request.user.tenant), origin)
+    view = AssetView(services.access, request.user, origin_of(request, services.ports.policy.public_url))
+    shown = view.show(Reached(services.index.of(request.user.tenant), kept))
     answer = answer_one(request, shown, kept.version, 201)
     answer.headers["location"] = shown.links.self.href
     return answer
@@ -128,25 +140,28 @@ async def create_asset(request: Caller, services: Serving, data: JSONBody[AssetI
 )
 async def get_root_asset(request: Caller, services: Serving) -> Response[AssetOut]:
     """Give the asset that all others stand below."""
-    return await _show(request, services, services.index.tenant(request.user.tenant).root_asset)
+    root = services.index.tenant(request.user.tenant).root_asset
+    return _answer(request, services, await _reach(request, services, root, shared=False))
 
 
 @get(
     f"{PATH}/{{asset_id:str}}",
     opt=require(ASSETS_READ),
     media_type=HAL,
-    responses=described(304) | refusals(401, 403, 404, hal=True),
+    responses=described(304) | refusals(400, 401, 403, 404, hal=True),
     operation_id="getAsset",
     tags=["asset management"],
 )
-async def get_asset(request: Caller, services: Serving, asset_id: FromPath[str]) -> Response[AssetOut]:
+async def get_asset(
+    request: Caller, services: Serving, asset_id: FromPath[str], *, include_shared: IncludeShared = False
+) -> Response[AssetOut]:
     """Give an asset."""
-    return await _show(request, services, asset_id)
+    return _answer(request, services, await _reach(request, services, asset_id, shared=include_shared))
 
 
 @put(
     f"{PATH}/{{asset_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.change"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="putAsset",
@@ -163,7 +178,7 @@ async def put_asset(
 
 @patch(
     f"{PATH}/{{asset_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.change"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 503, hal=True),
     operation_id="patchAsset",
@@ -180,7 +195,7 @@ async def patch_asset(
 
 @delete(
     f"{PATH}/{{asset_id:str}}",
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="asset.delete"),
     responses=refusals(400, 401, 403, 404, 409, 412, hal=True),
     operation_id="deleteAsset",
     tags=["asset management"],
@@ -207,12 +222,13 @@ async def list_variables(
     size: PageSize = SIZE,
     sort: Sort = "",
     filter_text: Filter = "",
+    include_shared: IncludeShared = False,
 ) -> Response[AssetVariableList]:
     """List an asset's static variables with their values."""
-    index = services.index.of(request.user.tenant)
-    asset = (await services.index.find_asset(request.user.tenant, asset_id)).value
+    reached = await _reach(request, services, asset_id, shared=include_shared)
     chosen = wanted(page, size, sort, filter_text)
-    listed = page_of(Table(variables_out(asset, index), PART_FIELDS), chosen, lambda part: part)
+    table = Table(variables_out(reached.kept.value, reached.part), PART_FIELDS)
+    listed = page_of(table, chosen, lambda part: part)
     origin = origin_of(request, services.ports.policy.public_url)
     return answer_list(request, listed, chosen, name="variables", origin=origin)
 
@@ -234,13 +250,14 @@ async def list_aspects(
     size: PageSize = SIZE,
     sort: Sort = "",
     filter_text: Filter = "",
+    include_shared: IncludeShared = False,
 ) -> Response[AssetAspectList]:
     """List an asset's aspects; static ones with their values."""
-    index = services.index.of(request.user.tenant)
-    asset = (await services.index.find_asset(request.user.tenant, asset_id)).value
+    reached = await _reach(request, services, asset_id, shared=include_shared)
     origin = origin_of(request, services.ports.policy.public_url)
     chosen = wanted(page, size, sort, filter_text)
-    listed = page_of(Table(aspects_out(asset, index, origin), PART_FIELDS), chosen, lambda part: part)
+    view = AssetView(services.access, request.user, origin)
+    listed = page_of(Table(view.aspects(reached), PART_FIELDS), chosen, lambda part: part)
     return answer_list(request, listed, chosen, name="aspects", origin=origin)
 
 
@@ -252,11 +269,17 @@ ROUTES = (
 
 def show_asset(request: Caller, services: Serving, kept: Kept[Asset]) -> Response[AssetOut]:
     """Answer with an asset, its way from the root and its ETag."""
-    index = services.index.of(request.user.tenant)
-    origin = origin_of(request, services.ports.policy.public_url)
-    return answer_one(request, asset_out(kept, index, origin), kept.version)
+    return _answer(request, services, Reached(services.index.of(request.user.tenant), kept))
 
 
-async def _show(request: Caller, services: Serving, asset_id: str) -> Response[AssetOut]:
-    kept = await services.index.find_asset(request.user.tenant, asset_id)
-    return show_asset(request, services, kept)
+def _answer(request: Caller, services: Services, reached: Reached) -> Response[AssetOut]:
+    view = AssetView(services.access, request.user, origin_of(request, services.ports.policy.public_url))
+    return answer_one(request, view.show(reached), reached.kept.version)
+
+
+async def _reach(request: Caller, services: Services, asset_id: str, *, shared: bool) -> Reached:
+    """Give an own asset, and a shared one only to who asks for such (wire 4.1); else NotFound."""
+    if shared:
+        return await services.access.asset(request.user, asset_id, Action.ASSET_READ)
+    kept = await services.access.own_asset(request.user, asset_id)
+    return Reached(services.index.of(request.user.tenant), kept)

@@ -113,7 +113,7 @@ async def list_dead_letters(
 @post(
     f"{PATH}/replay",
     status_code=202,
-    opt=require(OPERATIONS_WRITE),
+    opt=require(OPERATIONS_WRITE, action="dead_letter.replay"),
     responses=refusals(400, 401, 403, 408, 413, 415, 503),
     operation_id="replayDeadLetters",
     tags=_TAGS,
@@ -137,7 +137,7 @@ async def replay_dead_letters(
 
 @delete(
     f"{PATH}/{{shard:int}}/{{position:int}}",
-    opt=require(OPERATIONS_WRITE),
+    opt=require(OPERATIONS_WRITE, action="dead_letter.discard"),
     responses=refusals(400, 401, 403, 404),
     operation_id="discardDeadLetter",
     tags=_TAGS,

@@ -55,7 +55,7 @@ async def create_create_events_job(
 ) -> Response[EventJobOut]:
     """Create up to 50 events as a job; all are checked before it is accepted."""
     tenant = request.user.tenant
-    rows = await EventService(services.ports, services.index).prepare(tenant, data.events)
+    rows = await EventService(services.ports, services.access, request.user).prepare(tenant, data.events)
     events = tuple(NewEvent(row.id, row.entity, row.time_ms, row.type, row.body.decode()) for row in rows)
     return await _submitted(services, CREATE_EVENTS, tenant, CreateEvents(tenant, events), CREATE_PATH)
 
@@ -76,7 +76,7 @@ async def get_create_events_job(request: Caller, services: Serving, job_id: From
 @post(
     DELETE_PATH,
     status_code=202,
-    opt=require(EVENTS_DELETE),
+    opt=require(EVENTS_DELETE, action="event.delete_many"),
     media_type=HAL,
     responses=event_refusals(400, 401, 403, 408, 413, 415, 503),
     operation_id="createDeleteEventsJob",

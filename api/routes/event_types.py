@@ -70,7 +70,7 @@ async def list_event_types(
 
 @post(
     PATH,
-    opt=require(EVENTS_WRITE),
+    opt=require(EVENTS_WRITE, action="event_type.create"),
     media_type=HAL,
     responses=event_refusals(400, 401, 403, 408, 409, 413, 415, 503),
     operation_id="createEventType",
@@ -103,7 +103,7 @@ async def get_event_type(
 
 @put(
     f"{PATH}/{{type_id:str}}",
-    opt=require(EVENTS_WRITE),
+    opt=require(EVENTS_WRITE, action="event_type.change"),
     media_type=HAL,
     responses=event_refusals(400, 401, 403, 404, 408, 412, 413, 415, 503),
     operation_id="putEventType",
@@ -118,7 +118,7 @@ async def put_event_type(
 
 @patch(
     f"{PATH}/{{type_id:str}}",
-    opt=require(EVENTS_WRITE),
+    opt=require(EVENTS_WRITE, action="event_type.change"),
     media_type=HAL,
     responses=event_refusals(400, 401, 403, 404, 408, 412, 413, 415, 503),
     operation_id="patchEventType",
@@ -133,7 +133,7 @@ async def patch_event_type(
 
 @delete(
     f"{PATH}/{{type_id:str}}",
-    opt=require(EVENTS_DELETE),
+    opt=require(EVENTS_DELETE, action="event_type.delete"),
     responses=event_refusals(400, 401, 403, 404, 412, 503),
     operation_id="deleteEventType",
     tags=_TAGS,

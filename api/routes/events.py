@@ -80,7 +80,7 @@ async def list_events(
 ) -> Response[EventList]:
     """List events, the newest first; without a time in the filter those of the last seven days."""
     wanted = Wanted(page, min(size, SIZE_MAX), sort, filter_text)
-    found = await _events(services).listed(
+    found = await _events(request, services).listed(
         request.user.tenant, wanted, filter_of(filter_text), history=history
     )
     origin = origin_of(request, services.ports.policy.public_url)
@@ -104,7 +104,7 @@ async def create_event(
     request: Caller, services: Serving, data: JSONBody[dict[str, Any]]
 ) -> Response[dict[str, Any]]:
     """Create an event: `entityId`, `timestamp`, `typeId` unless it is a standard one, any other members."""
-    row = await _events(services).create(request.user.tenant, data)
+    row = await _events(request, services).create(request.user.tenant, data)
     answer = _answer(request, services, row, 201)
     answer.headers["location"] = answer.content["_links"]["self"]["href"]
     return answer
@@ -120,12 +120,12 @@ async def create_event(
 )
 async def get_event(request: Caller, services: Serving, event_id: FromPath[str]) -> Response[dict[str, Any]]:
     """Give an event."""
-    return _answer(request, services, await _events(services).get(request.user.tenant, event_id))
+    return _answer(request, services, await _events(request, services).find(request.user.tenant, event_id))
 
 
 @put(
     f"{PATH}/{{event_id:str}}",
-    opt=require(EVENTS_WRITE),
+    opt=require(EVENTS_WRITE, action="event.change"),
     media_type=HAL,
     responses=event_refusals(400, 401, 403, 404, 408, 412, 413, 415, 503),
     operation_id="putEvent",
@@ -136,7 +136,7 @@ async def put_event(
 ) -> Response[dict[str, Any]]:
     """Replace an event's members under `If-Match`; entity, time and type stay, what it was is kept."""
     built_on = preconditions(request).required()
-    row = await _events(services).replace(request.user.tenant, event_id, data, built_on)
+    row = await _events(request, services).replace(request.user.tenant, event_id, data, built_on)
     return _answer(request, services, row)
 
 
@@ -155,8 +155,8 @@ def filter_of(text: str) -> EventFilter:
         raise Invalid([Problem("", codes.INVALID_PARAMETER, message)]) from error
 
 
-def _events(services: Services) -> EventService:
-    return EventService(services.ports, services.index)
+def _events(request: Caller, services: Services) -> EventService:
+    return EventService(services.ports, services.access, request.user)
 
 
 def _answer(

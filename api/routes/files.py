@@ -19,7 +19,7 @@ from litestar.response import Stream
 
 from api.bodies import ANY_TYPE
 from api.budget import HOLDING
-from api.files import Place
+from api.files import NO_FILE, Place
 from api.hal import Preconditions, version_in
 from api.routes.parts import named_header
 from api.scopes import FILES_DELETE, FILES_READ, FILES_WRITE, require
@@ -28,7 +28,7 @@ from api.tenancy import Caller
 from api.watch import ARRIVAL
 from api.wire import refusals
 from schemas import codes
-from schemas.errors import Invalid, Problem
+from schemas.errors import Invalid, NotFound, Problem
 from schemas.file_queries import parse_filter, path_in, predicate_of, sorter
 from schemas.files import FileEntry, Span, describe_file, media_type, parse_path, parse_range
 from schemas.limits import (
@@ -38,6 +38,7 @@ from schemas.limits import (
     FILES_LISTED_MAX,
     FILES_OFFSET_MAX,
 )
+from schemas.shares import Action, Spans, within
 from schemas.times import format_time
 
 BASE = "/api/iotfile/v3"
@@ -96,6 +97,7 @@ class FileOut(msgspec.Struct, rename="camel"):
     created: str
     updated: str
     created_by: str
+    """Empty in a list of another tenant's asset."""
     updated_by: str
     description: str
     etag: int
@@ -112,7 +114,7 @@ class PartOut(msgspec.Struct):
 @put(
     FILE_PATH,
     status_code=201,
-    opt={**require(FILES_WRITE), "media": ANY_TYPE, "octets": True},
+    opt={**require(FILES_WRITE, action="file.put"), "media": ANY_TYPE, "octets": True},
     request_max_body_size=FILE_BODY_BYTES_MAX,
     responses={
         **refusals(400, 401, 403, 404, 408, 409, 412, 413, 415, 429, 503),
@@ -184,15 +186,16 @@ async def get_file(
     if_none_match: NoneMatch = None,
 ) -> Response[Any]:
     """Give a file, or one range of it."""
-    place = _place(request, entity, path)
+    reached = await services.access.asset(request.user, entity, Action.FILES_READ)
+    place = Place(reached.part.tenant, entity, _path(path))
     tags = if_none_match or request.headers.get("ifnonematch")
     if tags is not None:
-        version = (await services.files.find(place)).version
+        version = _shown(await services.files.find(place), reached.spans).version
         if any(tag.strip().removeprefix("W/").strip('"') in {str(version), "*"} for tag in tags.split(",")):
             return _empty(304, version)
 
     def choose(entry: FileEntry) -> Span:
-        return _span(request, range_, entry)
+        return _span(request, range_, _shown(entry, reached.spans))
 
     entry, span, blocks = await services.files.open(place, choose)
     size = entry.file.size
@@ -214,7 +217,7 @@ async def get_file(
 @delete(
     FILE_PATH,
     status_code=204,
-    opt=require(FILES_DELETE),
+    opt=require(FILES_DELETE, action="file.delete"),
     responses=refusals(400, 401, 403, 404, 412, 503),
     operation_id="deleteFile",
     tags=_TAGS,
@@ -248,10 +251,16 @@ async def list_files(
     """List the files of an asset."""
     conditions = parse_filter(filter_text)
     test, sort = predicate_of(conditions), sorter(order)
-    entries = await services.files.entries(request.user.tenant, entity, path_in(conditions))
-    found = sort(entry for entry in entries if test(entry))
+    reached = await services.access.asset(request.user, entity, Action.FILES_READ)
+    entries = await services.files.entries(reached.part.tenant, entity, path_in(conditions))
+    spans = reached.spans
+    found = sort(entry for entry in entries if test(entry) and within(entry.file.timestamp_ms, spans))
     headers = {"x-total-count": str(len(found))} if count else {}
-    return Response([_file_out(entry) for entry in found[offset : offset + limit]], headers=headers)
+    page = [_file_out(entry) for entry in found[offset : offset + limit]]
+    if reached.shares:
+        for each in page:
+            each.created_by = each.updated_by = ""
+    return Response(page, headers=headers)
 
 
 @get(
@@ -272,7 +281,18 @@ ROUTES = (put_file, get_file, delete_file, list_files, list_parts)
 
 def _place(request: Caller, entity: str, path: str) -> Place:
     """Give the place of a file; the framework has decoded the path and taken slashes together."""
-    return Place(request.user.tenant, entity, parse_path(path.removeprefix("/")))
+    return Place(request.user.tenant, entity, _path(path))
+
+
+def _path(path: str) -> str:
+    return parse_path(path.removeprefix("/"))
+
+
+def _shown(entry: FileEntry, spans: Spans | None) -> FileEntry:
+    """Give a file back; NotFound for one of a time that is not shared."""
+    if not within(entry.file.timestamp_ms, spans):
+        raise NotFound(NO_FILE)
+    return entry
 
 
 def _preconditions(request: Caller, if_match: str | None) -> Preconditions:

@@ -41,7 +41,7 @@ def get_model_lock(request: Caller, services: Serving) -> ModelLockOut:
 
 @put(
     PATH,
-    opt=require(ASSETS_WRITE),
+    opt=require(ASSETS_WRITE, action="model.lock"),
     media_type=HAL,
     responses=refusals(400, 401, 403, 412, hal=True),
     operation_id="putModelLock",

@@ -51,6 +51,9 @@ After = Annotated[
     str | None,
     QueryParameter(name="after", description="`next` of the page before: the id of its last asset."),
 ]
+IncludeShared = Annotated[
+    bool, QueryParameter(name="includeShared", description="Shared assets, too, in the order of ids.")
+]
 Assets = Annotated[
     int, QueryParameter(name="limit", ge=1, le=LATEST_SERIES_MAX, description="Assets of a page.")
 ]
@@ -147,6 +150,7 @@ async def list_latest(
     select: Select = None,
     limit: Assets = 100,
     after: After = None,
+    include_shared: IncludeShared = False,
     read_after: ReadAfter = None,
 ) -> Response[Any]:
     """Read the newest value of each variable of an aspect for every asset that has it, by asset id.
@@ -154,7 +158,8 @@ async def list_latest(
     The shape is that of a query's answer; `next`, and the `Link`, lead to the next page.
     """
     wish = wish_of(request)
-    parameters = given_parameters(aspect=aspect, select=select, after=after)
+    shared = "true" if include_shared else None
+    parameters = given_parameters(aspect=aspect, select=select, after=after, includeShared=shared)
     places = services.series.places(request.user.tenant, read_after)
     found = await read_latest(services, request.user, parameters, limit, places)
     return await answer(wish, found.outline, found.found)

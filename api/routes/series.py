@@ -9,6 +9,8 @@ from litestar import Response, delete, get, patch, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
+from api.delete_rules import demand_no_dry_run
+from api.deletes import PATH as DELETES_PATH
 from api.formats import FORMATS, whole, wish_of
 from api.receipts import Fate
 from api.routes.parts import (
@@ -62,6 +64,14 @@ IdempotencyKey = Annotated[
     str | None,
     HeaderParameter(name="Idempotency-Key", description="Same key and body: same answer, one effect."),
 ]
+CatchUp = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Catch-Up",
+        description="`true`: the body drains a backlog, in the lane beside and behind live data.",
+        schema_extra={"enum": ["true", "false"]},
+    ),
+]
 ReceiptInPath = Annotated[str, PathParameter(description="As `Write-Receipt` gave it.")]
 
 RECORDS_BODY = {"records": True}
@@ -69,9 +79,10 @@ RECORDS_BODY = {"records": True}
 
 RECEIPT = named_header("Write-Receipt", "Proof of a durable write; for Read-After and the receipts route.")
 RECEIPTS = named_header("Write-Receipt", "One for each pair in body order, divided by commas; `-`: refused.")
+DELETE_ID = named_header("Delete-Id", "Names the delete: what became of it, and its undo.")
 APPLIED = named_header("Write-Applied", "With `wait=applied`: whether the store has it already.")
 QUOTA = [
-    named_header("Quota-Rule", "Only under a limit, also with 429. `series-rate`: bytes of bodies a series."),
+    named_header("Quota-Rule", "The limit that is nearest to its end, where there is one, also with 429."),
     named_header("Quota-Limit", "What the rule allows at once."),
     named_header("Quota-Used", "What of it is used."),
     named_header("Quota-Reset", "Seconds until nothing is used, if nothing more comes."),
@@ -82,8 +93,8 @@ def _empty(answered: Answered) -> Response[None]:
     return Response(None, status_code=answered.status, headers=dict(answered.headers))
 
 
-def _options(wait: str | None, key: str | None) -> WriteOptions:
-    return write_options(given_parameters(wait=wait), key)
+def _options(wait: str | None, key: str | None, catch_up: str | None = None) -> WriteOptions:
+    return write_options(given_parameters(wait=wait), key, catch_up)
 
 
 @put(
@@ -104,10 +115,11 @@ async def put_series(
     aspect: AspectInPath,
     wait: Wait = None,
     idempotency_key: IdempotencyKey = None,
+    catch_up: CatchUp = None,
 ) -> Response[None]:
     """Write records; one of the same time is replaced whole (MS-20, MS-24)."""
     body = await request.body()
-    options = _options(wait, idempotency_key)
+    options = _options(wait, idempotency_key, catch_up)
     return _empty(
         await services.series.write(request.user, (asset, aspect), body, WriteMode.REPLACE, options)
     )
@@ -131,10 +143,11 @@ async def patch_series(
     aspect: AspectInPath,
     wait: Wait = None,
     idempotency_key: IdempotencyKey = None,
+    catch_up: CatchUp = None,
 ) -> Response[None]:
     """Merge values into records of the same time; null takes a value away (wire 1.4)."""
     body = await request.body()
-    options = _options(wait, idempotency_key)
+    options = _options(wait, idempotency_key, catch_up)
     return _empty(await services.series.write(request.user, (asset, aspect), body, WriteMode.MERGE, options))
 
 
@@ -156,11 +169,16 @@ async def patch_series(
     tags=_TAGS,
 )
 async def put_series_set(
-    request: Caller, services: Serving, wait: Wait = None, idempotency_key: IdempotencyKey = None
+    request: Caller,
+    services: Serving,
+    *,
+    wait: Wait = None,
+    idempotency_key: IdempotencyKey = None,
+    catch_up: CatchUp = None,
 ) -> Response[bytes]:
     """Write records of up to five pairs of asset and aspect, each pair on its own (wire 1.3, MS-21)."""
     body = await request.body()
-    options = _options(wait, idempotency_key)
+    options = _options(wait, idempotency_key, catch_up)
     logref = request.scope["state"]["request_id"]
     return response_of(await services.series.write_set(request.user, body, options, logref))
 
@@ -206,9 +224,9 @@ async def get_series(
 @delete(
     PATH + "/{asset:str}/{aspect:str}",
     status_code=204,
-    opt=require(SERIES_DELETE),
-    responses=refusals(400, 401, 403, 404, 422, 429, 503),
-    response_headers=[RECEIPT, APPLIED],
+    opt=require(SERIES_DELETE, action="record.delete"),
+    responses=refusals(400, 401, 403, 404, 409, 422, 429, 503),
+    response_headers=[RECEIPT, APPLIED, DELETE_ID],
     operation_id="deleteTimeSeries",
     tags=_TAGS,
 )
@@ -223,10 +241,16 @@ async def delete_series(
     wait: Wait = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response[None]:
-    """Delete the records of (from, to]; both are required (MS-50)."""
+    """Delete the records of (from, to]; both are required (MS-50).
+
+    What this takes tells `GET /api/aspectstore/v1/deletes/preview`; a parameter that asks for a dry run is
+    refused here. Of some tenants a delete must keep to whole hours, a week at most, records submitted a week
+    ago, and one a day (MS-51, MS-52).
+    """
     parameters = given_parameters(from_=from_, to=to)
     options = _options(wait, idempotency_key)
-    return _empty(await services.series.delete(request.user, (asset, aspect), parameters, options))
+    demand_no_dry_run(request.query_params, f"{DELETES_PATH}/preview")
+    return _empty(await services.deletes.delete(request.user, (asset, aspect), parameters, options))
 
 
 class ReceiptState(msgspec.Struct):

@@ -18,6 +18,8 @@ from schemas.limits import MINUTE_MS
 from storage.cassandra.migrate import migrate
 from storage.cassandra.outcomes import settled
 from storage.cassandra.session import Address, Session
+from storage.cassandra.survey import count_left
+from storage.erasing_port import Name
 from storage.port import CatalogStore, Change, Document
 from storage.statements import load
 
@@ -30,6 +32,11 @@ OVERLAP_MS = 10_000
 """How long a change may come after its line: the driver gives an answer up after 10 s."""
 
 BODY_PAGE_ROWS = 1_000
+
+LOG_MINUTES = 25 * 60
+"""Minutes of the log that may have lines: they live for a day."""
+
+TABLES = ("documents", "names", "changes")
 
 
 class CassandraCatalogStore(CatalogStore):
@@ -116,6 +123,33 @@ class CassandraCatalogStore(CatalogStore):
     async def release(self, space: str, name: str, owner: str) -> None:
         """Give a name back; nothing happens if it is another's."""
         await self.session.swap("release_name", space, name, owner)
+
+    async def kinds(self, tenant: str) -> Sequence[str]:
+        """Give every kind of which the tenant has a document: a walk over the partitions of all."""
+        found: set[str] = set()
+        async for page in self.session.pages("walk_documents"):
+            found.update(kind for owner, kind, _ in page if owner == tenant)
+        return sorted(found)
+
+    async def names_of(self, owner: str) -> Sequence[Name]:
+        """Give every reserved name of an owner: a walk over all names."""
+        found: set[Name] = set()
+        async for page in self.session.pages("walk_names"):
+            found.update(Name(space, name) for space, name, holder in page if holder == owner)
+        return sorted(found)
+
+    async def forget_changes(self, tenant: str) -> None:
+        """Delete the tenant's lines, minute by minute."""
+        now_minute = await self._clock() // MINUTE_MS
+        long_ago = datetime.fromtimestamp(0, UTC)
+        for minute in range(now_minute - LOG_MINUTES, now_minute + 2):
+            for at, _, owner, *_ in await self.session.rows("read_changes", minute, long_ago):
+                if owner == tenant:
+                    await self.session.write("drop_change", minute, at)
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count what names a tenant, by table of the catalogue."""
+        return await count_left(self.session, tenant, TABLES.__contains__)
 
     async def changes(self, after: str | None) -> Sequence[Change]:
         """Read the change log after a sequence, overlapping 10 s (None: from 10 s before now)."""

@@ -13,11 +13,12 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from schemas.limits import DAY_MS
+from schemas.limits import DAY_MS, TIME_MS_MAX, TIME_MS_MIN
 from storage.cassandra.calls import Call
 from storage.cassandra.migrate import migrate
 from storage.cassandra.outcomes import settled
 from storage.cassandra.session import Address, Session
+from storage.cassandra.survey import count_left
 from storage.event_port import EventRow, EventSpan, EventStore
 from storage.recent import Recent
 from storage.statements import load
@@ -37,6 +38,12 @@ ALL_ENTITIES = ""
 """The entity under which a tenant's own days are noted."""
 
 ROWS_MAX = 2**31 - 1
+
+ERASE_ROWS = 500
+"""Events erased side by side."""
+
+LEADING = ("places", "times", "versions", "days")
+"""Tables beside `events`, by the names of their statements."""
 
 _Found = TypeVar("_Found")
 
@@ -142,6 +149,28 @@ class CassandraEventStore(EventStore):
     async def read_versions(self, row: EventRow) -> dict[int, bytes]:
         """Give the bodies that an event had before it was as it was read, by their versions, ascending."""
         return dict(await self.session.rows("read_versions", row.tenant, row.id, row.version))
+
+    async def erase(self, tenant: str, entity: str | None = None) -> int:
+        """Delete all events of a tenant, or of one entity of it, and what leads to them.
+
+        Of an entity by its own list. Of a tenant by walks over the tables, which find what leads nowhere too.
+        """
+        total = 0
+        everything = EventSpan(tenant, entity, TIME_MS_MIN, TIME_MS_MAX + 1)
+        while page := await self.read(everything, ERASE_ROWS):
+            total += sum(await asyncio.gather(*map(self.remove, page)))
+        if entity is not None:
+            await self.session.write("erase_days", tenant, entity)
+            return total
+        for table in LEADING:
+            async for found in self.session.pages(f"walk_{table}"):
+                keys = [row for row in found if row[0] == tenant]
+                await self._write(*(Call(f"erase_{table}", [key]) for key in keys))
+        return total
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count what names a tenant, by table of events."""
+        return await count_left(self.session, tenant, lambda table: table.startswith("event"))
 
     async def close(self) -> None:
         """Close every connection; twice is harmless."""

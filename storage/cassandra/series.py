@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
+from storage.cassandra import erasing
 from storage.cassandra.calls import Call
+from storage.cassandra.erasing import CassandraErasing, erased_calls
 from storage.cassandra.migrate import migrate
 from storage.cassandra.nodes import check_durability, pack_limits
 from storage.cassandra.session import Address, Session
@@ -46,7 +48,7 @@ SLICES_KEPT = 20_000
 """Slices and series of which a process remembers what never changes, or only grows: some 10 MB."""
 
 
-class CassandraSeriesStore(SeriesStore):
+class CassandraSeriesStore(CassandraErasing, SeriesStore):
     """Deltas, blocks, heads, slices, cursors and shards in one keyspace."""
 
     def __init__(self, session: Session) -> None:
@@ -65,6 +67,7 @@ class CassandraSeriesStore(SeriesStore):
             await migrate(session)
             await session.prepare(STATEMENTS, {"read_deltas": BODY_PAGE_ROWS, "read_blocks": BODY_PAGE_ROWS})
             if writable:
+                await session.prepare(erasing.STATEMENTS)
                 session.limits = await pack_limits(session)
         except BaseException:
             await session.close()
@@ -86,6 +89,7 @@ class CassandraSeriesStore(SeriesStore):
         await self.session.write_packed(slices)
         for wave in _waves(turn.deltas):
             await self.session.write_packed(wave)
+        await self.session.write_packed(erased_calls(turn.erased))
         await self.session.write_packed(cursors)
 
     async def read_cursor(self, shard: int) -> int:

@@ -14,7 +14,7 @@ import asyncio
 import socket
 import ssl
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -176,6 +176,14 @@ class Session:
             page, state = await self._send(statement, profile, 0, state)
             rows += page
         return rows
+
+    async def pages(self, name: str) -> AsyncIterator[list[Row]]:
+        """Run a statement that walks over a whole table, page by page, none of which is kept."""
+        rows, state = await self._send(self._prepared[name].bind(()), WRITE, 0)
+        yield rows
+        while state is not None:
+            rows, state = await self._send(self._prepared[name].bind(()), WRITE, 0, state)
+            yield rows
 
     async def write(self, name: str, *values: object) -> None:
         """Run one writing statement."""

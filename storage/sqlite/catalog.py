@@ -12,8 +12,10 @@ from typing import Any
 
 import apsw
 
+from storage.erasing_port import Name
 from storage.port import CatalogStore, Change, Document
 from storage.sqlite.connection import Database
+from storage.sqlite.survey import count_left
 from storage.statements import read, texts
 
 SCHEMA = (read("storage.sqlite", "catalog_schema.sql"),)
@@ -99,6 +101,39 @@ class SqliteCatalogStore(CatalogStore):
             connection.execute(STATEMENTS["release"], (space, name, owner))
 
         await self.database.write(job)
+
+    async def kinds(self, tenant: str) -> Sequence[str]:
+        """Give every kind of which the tenant has a document, in steps along the key."""
+        found = [""]
+
+        def job(connection: apsw.Connection) -> str | None:
+            row = connection.execute(STATEMENTS["next_kind"], (tenant, found[-1])).fetchone()
+            return None if row is None else str(row[0])
+
+        while (kind := await self.database.read(job)) is not None:
+            found.append(kind)
+        return found[1:]
+
+    async def names_of(self, owner: str) -> Sequence[Name]:
+        """Give every reserved name of an owner."""
+
+        def job(connection: apsw.Connection) -> Sequence[Name]:
+            rows = connection.execute(STATEMENTS["names_of"], (owner,))
+            return [Name(str(space), str(name)) for space, name in rows]
+
+        return await self.database.read(job)
+
+    async def forget_changes(self, tenant: str) -> None:
+        """Delete the tenant's lines of the log."""
+
+        def job(connection: apsw.Connection) -> None:
+            connection.execute(STATEMENTS["forget_changes"], (tenant,))
+
+        await self.database.write(job)
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count rows of a tenant, by table of the file."""
+        return await count_left(self.database, tenant)
 
     async def changes(self, after: str | None) -> Sequence[Change]:
         """Read the change log after a sequence (None: from 10 s before now, at least the last line)."""

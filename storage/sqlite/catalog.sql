@@ -48,3 +48,15 @@ SELECT owner FROM names WHERE space = ?1 AND name = ?2
 -- release --
 -- Give back a name that is the owner's.
 DELETE FROM names WHERE space = ?1 AND name = ?2 AND owner = ?3
+
+-- next_kind --
+-- Find the kind behind one of which a tenant has a document.
+SELECT kind FROM documents WHERE tenant = ?1 AND kind > ?2 ORDER BY kind LIMIT 1
+
+-- names_of --
+-- List the names of an owner.
+SELECT space, name FROM names WHERE owner = ?1 ORDER BY space, name
+
+-- forget_changes --
+-- Delete a tenant's lines of the log.
+DELETE FROM changes WHERE tenant = ?1

@@ -14,12 +14,17 @@ import msgspec
 
 from storage.event_port import EventRow, EventSpan, EventStore
 from storage.sqlite.connection import Database
+from storage.sqlite.survey import count_left
 from storage.statements import read, texts
 
 SCHEMA = (read("storage.sqlite", "events_schema.sql"),)
 """Step n brings a file from version n to n + 1."""
 
 STATEMENTS = texts("storage.sqlite", "events.sql")
+
+
+ERASE_ROWS = 1_000
+"""Events a transaction: some milliseconds in which other writers wait."""
 
 
 class SqliteEventStore(EventStore):
@@ -100,6 +105,26 @@ class SqliteEventStore(EventStore):
             return dict(rows)
 
         return await self.database.read(job)
+
+    async def erase(self, tenant: str, entity: str | None = None) -> int:
+        """Delete all events of a tenant, or of one entity of it, with their versions."""
+        which, key = ("all", (tenant,)) if entity is None else ("entity", (tenant, entity))
+
+        def job(connection: apsw.Connection) -> int:
+            rows = list(connection.execute(STATEMENTS[f"first_of_{which}"], (*key, ERASE_ROWS)))
+            ids = [(tenant, str(event_id)) for (event_id,) in rows]
+            connection.executemany(STATEMENTS["drop_versions"], ids)
+            connection.executemany(STATEMENTS["erase"], ids)
+            return len(ids)
+
+        total = 0
+        while erased := await self.database.write(job):
+            total += erased
+        return total
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count rows of a tenant, by table of the file."""
+        return await count_left(self.database, tenant)
 
     async def close(self) -> None:
         """Close every connection; twice is harmless."""

@@ -40,3 +40,15 @@ DELETE FROM event_versions WHERE tenant = ?1 AND id = ?2
 -- read_versions --
 -- Read the bodies before a version.
 SELECT version, body FROM event_versions WHERE tenant = ?1 AND id = ?2 AND version < ?3 ORDER BY version
+
+-- first_of_all --
+-- List some events of a tenant.
+SELECT id FROM events WHERE tenant = ?1 LIMIT ?2
+
+-- first_of_entity --
+-- List some events of an entity.
+SELECT id FROM events WHERE tenant = ?1 AND entity = ?2 LIMIT ?3
+
+-- erase --
+-- Delete an event, whatever its version.
+DELETE FROM events WHERE tenant = ?1 AND id = ?2

@@ -28,9 +28,12 @@ from storage.port import (
 )
 from storage.slices import WIDTH_MS, PlanVersion, SlicePlan, first_touched
 from storage.sqlite.connection import Database
+from storage.sqlite.erasing import SqliteErasing, note_erased
 from storage.statements import read, texts
 
-SCHEMA = tuple(read("storage.sqlite", name) for name in ("schema.sql", "schema_2.sql", "schema_3.sql"))
+SCHEMA = tuple(
+    read("storage.sqlite", name) for name in ("schema.sql", "schema_2.sql", "schema_3.sql", "schema_4.sql")
+)
 """Step n brings a file from version n to n + 1."""
 
 STATEMENTS = texts("storage.sqlite", "statements.sql")
@@ -49,7 +52,7 @@ Row = tuple[Any, ...]
 POSITION_MAX = 2**63 - 1
 
 
-class SqliteSeriesStore(SeriesStore):
+class SqliteSeriesStore(SqliteErasing, SeriesStore):
     """Deltas, blocks, heads, slices, cursors and shards in one file."""
 
     def __init__(self, database: Database) -> None:
@@ -71,6 +74,7 @@ class SqliteSeriesStore(SeriesStore):
             connection.executemany(STATEMENTS["list_slice"], listed)
             connection.executemany(STATEMENTS["know_slice"], known)
             connection.executemany(STATEMENTS["write_delta"], deltas)
+            note_erased(connection, turn.erased)
             connection.executemany(STATEMENTS["write_cursor"], cursors)
 
         await self.database.write(job)

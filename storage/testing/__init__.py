@@ -10,6 +10,7 @@ The suite never asks which adapter it runs on.
 """
 
 from storage.testing.deltas import DeltaContract, PurgeContract
+from storage.testing.erasing import ErasingContract
 from storage.testing.failures import FailureContract, TenantContract
 from storage.testing.outsets import OutsetContract
 from storage.testing.plans import PinContract, PlanContract
@@ -27,6 +28,7 @@ class SeriesStoreContract(
     BlockContract,
     PlanContract,
     PinContract,
+    ErasingContract,
     TenantContract,
     FailureContract,
 ):

@@ -253,6 +253,39 @@ class EventStoreContract:
         await again.close()
         await again.close()
 
+    async def test_an_entity_is_erased(self) -> None:
+        """Its events go with their versions and all that leads to them; others' stay (design 4.16)."""
+        tenant = fresh_tenant()
+        await self.keep(*(event(tenant, n, BEGIN_MS + n * DAY_MS, "gone") for n in range(3)))
+        await self.keep(event(tenant, 7, entity="stays"))
+        changed = await self.store.get(tenant, "0001")
+        assert changed is not None
+        await self.store.replace(changed, b"later")
+
+        assert 3 == await self.store.erase(tenant, "gone")
+        assert 0 == await self.store.erase(tenant, "gone")
+
+        assert [event(tenant, 7, entity="stays")] == await self.store.read(always(tenant), 10)
+        assert await self.store.get(tenant, "0001") is None
+
+    async def test_a_tenant_is_erased_and_counts_no_more(self) -> None:
+        """Nothing of it is counted in any place; another tenant has what it had (design 4.16)."""
+        gone, stays = fresh_tenant(), fresh_tenant()
+        for tenant in (gone, stays):
+            await self.keep(*(event(tenant, n, BEGIN_MS + n * DAY_MS, f"e{n % 2}") for n in range(5)))
+            first = await self.store.get(tenant, "0000")
+            assert first is not None
+            await self.store.replace(first, b"later")
+        before = await self.store.count_left(stays)
+
+        assert 5 == await self.store.erase(gone)
+
+        assert {0} == set((await self.store.count_left(gone)).values())
+        assert before == await self.store.count_left(stays)
+        assert before["events"] > 0
+        assert before["event_versions"] > 0
+        assert 5 == len(await self.store.read(always(stays), 10))
+
 
 class ClosedEventStoreContract:
     """What a store promises that has something to close."""

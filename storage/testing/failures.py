@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from schemas.errors import OutcomeUnknown, StoreUnavailable
-from schemas.ids import TenantId
+from schemas.ids import Erased, TenantId
 from schemas.limits import DAY_MS
 from storage.port import Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
 from storage.slices import PlanVersion
@@ -42,6 +42,12 @@ EVERY_METHOD: dict[str, Callable[[SeriesStore], Awaitable[object]]] = {
     "swap_shard": lambda store: store.swap_shard(a_shard(), 0, ShardRow(1, 1, 1)),
     "write_survived": lambda store: store.write_survived(1, 1, 1),
     "read_survived": lambda store: store.read_survived(1),
+    "read_erased": lambda store: store.read_erased(1),
+    "end_erased": lambda store: store.end_erased(1, Erased(TenantId("tenant_a"))),
+    "find_slices": lambda store: store.find_slices(bool),
+    "erase_slice": lambda store: store.erase_slice(a_slice(), [0]),
+    "erase_plans": lambda store: store.erase_plans(1, a_series()),
+    "count_left": lambda store: store.count_left("tenant_a"),
 }
 """One call of every method that talks to the driver."""
 

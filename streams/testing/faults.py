@@ -10,6 +10,7 @@ from typing import TypeVar
 import pytest
 
 from schemas.errors import StreamUnavailable
+from streams.budgets import Charge
 from streams.port import Admitted, Applied, DeadLetter, RecordStream, Settled
 from streams.testing.setting import FAR, SHARD, BackDoor, admission, append, prove, series
 
@@ -26,6 +27,7 @@ CALLS: dict[str, Call] = {
     "trim": lambda stream: stream.trim(SHARD, 1),
     "read_state": lambda stream: stream.read_state(SHARD),
     "read_trimmed": lambda stream: stream.read_trimmed([SHARD]),
+    "read_applied": lambda stream: stream.read_applied([SHARD]),
     "prove": lambda stream: stream.prove(SHARD, "", last=0, limit=1, incarnation=1, applied=0),
     "renew_limit": lambda stream: stream.renew_limit(SHARD, 1),
     "acquire_lease": lambda stream: stream.acquire_lease(SHARD, "one", 10),
@@ -39,6 +41,11 @@ CALLS: dict[str, Call] = {
     "settle": lambda stream: stream.settle(SHARD, 1, Settled()),
     "publish": lambda stream: stream.publish("one", b"{}", 10),
     "published": lambda stream: stream.published(),
+    "forget": lambda stream: stream.forget("windco"),
+    "count_left": lambda stream: stream.count_left("windco"),
+    "charge": lambda stream: stream.charge("one", [Charge("windco")]),
+    "read_spent": lambda stream: stream.read_spent("windco"),
+    "tell_stored": lambda stream: stream.tell_stored("windco", SHARD, 1),
 }
 """Every method of the port."""
 

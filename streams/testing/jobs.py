@@ -98,6 +98,23 @@ class JobQueueContract:
         assert JobState.ERROR is status.state
         assert "os.getcwd" in status.reason
 
+    async def test_a_tenants_jobs_are_forgotten(self, queue: JobQueue, work: Work) -> None:
+        """Ended ones and waiting ones, with all that they say; those of others stay (design 4.16)."""
+        await queue.submit("echo", {}, "windco-1")
+        await queue.submit("echo", {}, "windcorp-1")
+        await work()
+        await queue.submit("echo", {}, "windco-2")
+        before = sum((await queue.count_left("windcorp")).values())
+        assert 2 <= sum((await queue.count_left("windco")).values())
+
+        await queue.forget("windco")
+        await queue.forget("windco")
+
+        assert {0} == set((await queue.count_left("windco")).values())
+        assert before == sum((await queue.count_left("windcorp")).values())
+        assert [None, None] == [await queue.status(f"windco-{number}") for number in (1, 2)]
+        assert JobStatus(JobState.SUCCESS, {"asked": {}}) == await queue.status("windcorp-1")
+
     async def test_an_unknown_job_has_no_status(self, queue: JobQueue) -> None:
         """Never submitted is not the same as waiting."""
         assert await queue.status("never") is None

@@ -111,6 +111,22 @@ class RequestContract:
         assert [10_000_000, 0] == debts[2:]
         assert 3 == len(await door.positions(SHARD))
 
+    async def test_each_lane_of_a_series_has_a_bucket(self, stream: RecordStream) -> None:
+        """What catches up takes nothing of what live data may send (design 7)."""
+        await prove(stream)
+        late = Rate(SLOW, 20 * SLOW, 20 * SLOW, "late")
+
+        answers = await stream.append(
+            [
+                admission(rate=rate(10 * SLOW)),
+                admission(rate=late),
+                admission(rate=late),
+                admission(rate=rate(SLOW)),
+            ]
+        )
+
+        assert [Admitted, Admitted, Throttled, Throttled] == [type(answer) for answer in answers]
+
     async def test_a_bucket_fills_with_time(self, stream: RecordStream) -> None:
         """Twenty milliseconds of rate are back after twenty milliseconds (MS-23)."""
         await prove(stream)

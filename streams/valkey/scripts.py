@@ -58,6 +58,8 @@ BURY = Script.named("bury")
 SETTLE = Script.named("settle")
 PUBLISH = Script.named("publish")
 READ_PUBLISHED = Script.named("read_published")
+CHARGE = Script.named("charge")
+TELL_STORED = Script.named("tell_stored")
 
 ALL = (
     ADMIT,
@@ -75,11 +77,16 @@ ALL = (
     SETTLE,
     PUBLISH,
     READ_PUBLISHED,
+    CHARGE,
+    TELL_STORED,
 )
 
 
 ENTRY_MARKS = struct.Struct("<dd")
 """Stands before the body of an entry: the series' previous position, and the bytes admitted up to its end."""
+
+PROOF_MARKS = struct.Struct("<ddddd")
+"""The field `proof` begins with limit, incarnation, done, applied, blind."""
 
 LAST_MARKS = struct.Struct("<dd")
 """The field `last` of a shard's marks: its newest position, and the bytes ever admitted."""
@@ -139,6 +146,11 @@ def idempotency_keys(shard: int, tenant: str, key: str) -> tuple[str, str]:
     return f"idem:{{{shard}}}:{tenant}:{key}", f"idem-ages:{{{shard}}}:{tenant}"
 
 
-def bucket_key(shard: int, series: str) -> str:
-    """Name the place of a series' token bucket; a full one is not there."""
-    return f"rate:{{{shard}}}:{series}"
+def bucket_key(shard: int, series: str, lane: str) -> str:
+    """Name the place of the token bucket of a series and lane; a full one is not there."""
+    return f"rate:{{{shard}}}:{series}{lane and ':'}{lane}"
+
+
+def applied_in(proof: bytes) -> int:
+    """Read `applied` out of a shard's proof."""
+    return int(PROOF_MARKS.unpack_from(proof)[3])

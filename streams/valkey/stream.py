@@ -31,11 +31,12 @@ from streams.port import (
     Tail,
     Throttled,
 )
-from streams.valkey import scripts
+from streams.valkey import forgetting, scripts
+from streams.valkey.budgets import ValkeyBudgets
 from streams.valkey.connection import Address, Connection, Link, Reply, pack
 from streams.valkey.lanes import LANES, Lanes
 from streams.valkey.pages import Pages, entry_of
-from streams.valkey.scripts import bucket_key, idempotency_keys, keys_of
+from streams.valkey.scripts import applied_in, bucket_key, idempotency_keys, keys_of
 
 TIMEOUT_S = 5.0
 """A server that is silent for so long is taken for gone; a fsync that hangs that long is an outage too."""
@@ -62,7 +63,7 @@ _ENTRY_MARK_MAX = 2**64 - 1
 """The highest sequence part of a stream id: all entries of a position are at or below it."""
 
 
-class ValkeyRecordStream(RecordStream):
+class ValkeyRecordStream(ValkeyBudgets, RecordStream):
     """Shards on one server; one instance belongs to one event loop."""
 
     def __init__(
@@ -102,7 +103,7 @@ class ValkeyRecordStream(RecordStream):
             keys += idempotency_keys(admission.shard, once.tenant, once.key)
             arguments += (once.key, once.payload_hash, self._caps.keys_max, self._caps.keys_ttl_ms)
         if rate is not None:
-            keys += (bucket_key(admission.shard, series),)
+            keys += (bucket_key(admission.shard, series, rate.lane),)
             arguments += (rate.cost_us, rate.burst_us)
         return scripts.ADMIT.call(keys, *arguments)
 
@@ -214,6 +215,14 @@ class ValkeyRecordStream(RecordStream):
         marks = await self._ask(*(pack("GET", keys_of(shard).trimmed) for shard in shards))
         return {shard: int(cast("bytes", mark) or 0) for shard, mark in zip(shards, marks, strict=True)}
 
+    async def read_applied(self, shards: Collection[int]) -> dict[int, int]:
+        """Tell up to which position each of these shards is applied."""
+        proofs = await self._ask(*(pack("HGET", keys_of(shard).marks, "proof") for shard in shards))
+        return {
+            shard: 0 if proof is None else applied_in(cast("bytes", proof))
+            for shard, proof in zip(shards, proofs, strict=True)
+        }
+
     async def prove(
         self, shard: int, run_id: str, *, last: int, limit: int, incarnation: int, applied: int
     ) -> bool:
@@ -306,6 +315,14 @@ class ValkeyRecordStream(RecordStream):
         [reply] = await self._ask(scripts.READ_PUBLISHED.call(scripts.FIGURES))
         words = iter(cast("list[bytes]", reply))
         return {name.decode(): figures for name, figures in zip(words, words, strict=True)}
+
+    async def forget(self, tenant: str) -> None:
+        """Forget all that is kept for a tenant beside its entries and dead letters."""
+        await forgetting.forget(self._ask, tenant)
+
+    async def count_left(self, tenant: str) -> dict[str, int]:
+        """Count everything on the server, but for jobs, that names a tenant."""
+        return await forgetting.count_left(self._ask, tenant)
 
     async def read_settings(self) -> dict[str, str]:
         """Read what decides whether an acknowledgement is durable and an entry may be evicted.

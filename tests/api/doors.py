@@ -14,15 +14,19 @@ from joserfc.jwk import RSAKey
 from api.app import build_framework, create_app, join
 from api.identity import keys
 from runtime.ports import DoorPolicy, Ports
+from schemas.model_files import ModelFile
 from storage.memory import MemorySeriesStore
+from storage.memory_audit import MemoryAuditStore
 from storage.memory_catalog import MemoryCatalogStore
 from storage.memory_events import MemoryEventStore
 from storage.memory_files import MemoryFileStore
-from streams.memory import MemoryJobQueue, MemoryRecordStream
+from streams.memory import MemoryRecordStream
+from streams.memory_jobs import MemoryJobQueue
+from streams.memory_notices import MemoryNoticeLog
 from tests.workers.world import SHARDS, World
 
 NOW_MS = 1_767_225_600_000
-POLICY = DoorPolicy(shards=SHARDS, password_memory_kib=8, signing_key_bits=2048)
+POLICY = DoorPolicy(shards=SHARDS, password_memory_kib=8, signing_key_bits=2048, secrets_key=bytes(32))
 
 keys._import = functools.cache(keys._import)
 """Checking an RSA key that is read takes longer than most tests, and all doors of the tests have the same."""
@@ -72,12 +76,24 @@ async def running_door(catalog, clock, policy=POLICY, routes=(), store=None):
     store = MemorySeriesStore() if store is None else store
     world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), store, clock)
     await world.writer().keep_leases()  # proves the shards
-    others = (MemoryJobQueue({}), MemoryFileStore(), MemoryEventStore())
-    ports = Ports(world.stream, world.store, catalog, clock, policy, *others)
+    others = (MemoryJobQueue({}), MemoryFileStore(), MemoryEventStore(), MemoryAuditStore())
+    notices = MemoryNoticeLog(lambda: clock.now_ms() * 1000)
+    ports = Ports(world.stream, world.store, catalog, clock, policy, *others, notices=notices)
     with _door(ports, routes) as door:
         transport = httpx.ASGITransport(door, raise_app_exceptions=False, client=("192.0.2.1", 1))
         async with door.running(), httpx.AsyncClient(transport=transport, base_url="http://door") as client:
             yield SimpleNamespace(door=door, http=client, catalog=catalog, clock=clock, world=world)
+
+
+async def put_model_files(service, *ids):
+    """Put files with these ids into the catalogue, so that assets of `acme` can refer to them."""
+    for file_id in ids:
+        file = ModelFile(
+            id=file_id, tenant="acme", name=file_id, original_name=file_id, description="", scope="PRIVATE",
+            content=None, uploaded_ms=NOW_MS, modified_ms=NOW_MS,
+        )  # fmt: skip
+        await service.catalog.create("acme", "modelfile", file_id, msgspec.json.encode(file))
+    await service.door.services.refresh()
 
 
 async def token_of(http, client_id, secret, **form):

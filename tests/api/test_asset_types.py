@@ -2,12 +2,18 @@
 
 import pytest
 
+from tests.api.doors import put_model_files
 from tests.api.test_assets import BASE, ENVIRONMENT, PUMP, call, make_pump, problems, pump_body
 
 PATH = "/assettypes/acme.Pump"
 FILE, OTHER = "0123456789abcdef" * 2, "f" * 32
 MEDIA = {"content-type": "application/merge-patch+json"}
 BARE = {"name": "Bare", "parentTypeId": "core.basicasset"}
+
+
+@pytest.fixture(autouse=True)
+async def _files(service):
+    await put_model_files(service, FILE, OTHER)
 
 
 async def patch(service, path, body, etag="0"):

@@ -7,11 +7,16 @@ import pytest
 
 from api.catalog_index import ASSET
 from schemas.assets import Asset, Lock
-from tests.api.doors import NOW_MS, running_door
+from tests.api.doors import NOW_MS, put_model_files, running_door
 from tests.api.test_assets import BASE, call, make_pump, problems, pump_body
 
 FILE = "0123456789abcdef" * 2
 SERIES = "/api/iottimeseries/v3/timeseries"
+
+
+@pytest.fixture(autouse=True)
+async def _files(service):
+    await put_model_files(service, FILE, "f" * 32)
 
 
 async def make(service, name, parent, **more):

@@ -4,9 +4,15 @@ import random
 
 import pytest
 
+from tests.api.doors import put_model_files
 from tests.api.test_assets import BASE, PUMP, call, pump_body
 
 FILE = "0123456789abcdef" * 2
+
+
+@pytest.fixture(autouse=True)
+async def _files(service):
+    await put_model_files(service, FILE)
 
 
 async def make(service, count, **more):

@@ -10,7 +10,7 @@ from schemas.changes import Upsert
 from schemas.columns import Column, Columns
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from streams.entries import SeriesEntry, encode_entry
-from streams.memory import MemoryJobQueue
+from streams.memory_jobs import MemoryJobQueue
 from streams.port import DeadLetter
 from streams.shards import shard_of
 from tests.api.doors import NOW_MS

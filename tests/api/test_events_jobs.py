@@ -11,7 +11,7 @@ from schemas.errors import StoreUnavailable
 from schemas.jobs import ARGUMENTS, CREATE_EVENTS, DELETE_EVENTS, CreateEvents, DeleteEvents, NewEvent
 from storage.event_port import EventRow, EventSpan
 from storage.memory_events import MemoryEventStore
-from streams.memory import MemoryJobQueue
+from streams.memory_jobs import MemoryJobQueue
 from tests.api.doors import NOW_MS
 from tests.api.events import BASE, STANDARD, call, codes_of, create, listed, root_of, words_of
 from workers.event_jobs import create_events, delete_events, functions

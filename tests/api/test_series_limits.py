@@ -75,7 +75,7 @@ async def test_open_has_no_rate(site):
 async def test_patches_pay_and_deletions_do_not(site):
     """What counts are the bytes of bodies; a deletion has none (MS-23)."""
     patched = await site.strict.patch(body_of(500 * KB))
-    deleted = await site.strict.delete(from_=at(0, hours=-1), to=at(0))
+    deleted = await site.strict.delete(from_=at(0, hours=-721), to=at(0, hours=-720))
 
     assert (204, str(500 * KB)) == (patched.status_code, quota(patched)["used"])
     assert (204, {}) == (deleted.status_code, quota(deleted))

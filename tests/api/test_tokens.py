@@ -62,7 +62,7 @@ async def test_clients_can_verify_tokens_with_the_published_key(service):
 
     assert {"kid", "alg", "use", "kty", "n", "e", "value"} == set(keys[0])
     assert (keys[0]["alg"], keys[0]["use"], keys[0]["kty"]) == ("RS256", "sig", "RSA")
-    assert re.fullmatch(r"-----BEGIN PUBLIC KEY-----\n(?:.+\n)+-----END PUBLIC KEY-----", keys[0]["value"])
+    assert re.fullmatch(r"-----BEGIN PUBLIC KEY-----\n(?:.+\n)+-----END PUBLIC KEY-----\n", keys[0]["value"])
     verified = jwt.decode(token, RSAKey.import_key(keys[0]["value"]), ["RS256"])
     assert verified.header["kid"] == keys[0]["kid"]
     assert jwt.decode(token, KeySet.import_key_set({"keys": keys}), ["RS256"]).claims == verified.claims

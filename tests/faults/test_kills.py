@@ -81,10 +81,13 @@ def test_killing_a_part_of_the_embedded_service_loses_nothing(
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("extent", EXTENTS)
-def test_a_writer_that_dies_between_store_and_report_loses_nothing(extent: Extent, tmp_path: Path) -> None:
-    """R2: the fail point kills each writer after it stored a turn, before anybody hears of it."""
+@pytest.mark.parametrize("point", ["after_store:2", "after_pin:3"])
+def test_a_writer_that_dies_at_a_named_place_loses_nothing(
+    point: str, extent: Extent, tmp_path: Path
+) -> None:
+    """R2: each writer dies after it stored a turn, before it told of it; or between a pin and its delete."""
     need("valkey", valkey_server.missing())
-    variables = {**QUICK, "FAILPOINT": "after_store:2"}
+    variables = {**QUICK, "FAILPOINT": point}
     with running(House(tmp_path, Service(tmp_path / "data", variables=variables), seed=extent.seed)) as house:
         died = torment_by_itself(house, "workers.main writer", extent.seconds)
 

@@ -58,7 +58,10 @@ class Reader:
 
     def tail(self, step: Step) -> bool:
         """Fetch the unapplied tail: from now on, this read must contain everything acknowledged so far."""
-        self.chain = self.simulator.stream.chain()
+        self.chain, chain = None, self.simulator.stream.chain()
+        if any(entry.kind == "undo" for _, entry in chain):
+            return False  # Only the writer can tell what comes of it.
+        self.chain = chain
         self.low = self.simulator.judge.admitted
         self.started = self.simulator.store.clock
         self.seen_head = None
@@ -125,6 +128,8 @@ class Asker:
         """Demand the newest values if the stream server can tell them."""
         stream = self.simulator.stream
         entries = [entry for position, entry in stream.chain() if position > stream.cache.position]
+        if any(entry.kind == "undo" for entry in entries):
+            return False
         content = extended(stream.cache.content, entries, drops=True)
         if content is None:
             return False
@@ -139,7 +144,7 @@ def extended(cache: Latest | None, entries: list[Entry], *, drops: bool) -> Late
     latest = dict(cache)
     for entry in entries:
         given = dict(entry.cells)
-        if entry.kind in ("clear", "attach"):
+        if entry.kind not in ("put", "patch"):
             removes = True
         else:
             held = {name for name, (time, _) in latest.items() if time == entry.start}
@@ -272,6 +277,7 @@ class Purger:
         named = frozenset().union(*(self.looked[what] for what in counted))
         if self.simulator.rules.pin_in_purge:
             named = named.union(*(pinned.blocks.values() for pinned, _ in store.pins))
+            named = named.union(*(pin.head.blocks.values() for pin in store.deletes.values() if pin.head))
         listed, self.looked = self.looked["blocks"], {}
         for key in [key for key in store.deltas if key[0] <= self.task.sealed]:
             del store.deltas[key]

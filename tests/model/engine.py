@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from tests.model.oracle import Violation
-from tests.model.program import Step, parse
-from tests.model.simulator import SETTLE
+from tests.model.program import Entry, Step
+from tests.model.simulator import settling
 
 
 class Engine(Protocol):
@@ -23,8 +23,8 @@ class Engine(Protocol):
         """Stop every actor."""
 
     @property
-    def admitted(self) -> int:
-        """Give the number of entries so far."""
+    def entries(self) -> Sequence[Entry]:
+        """Give the entries so far."""
 
 
 async def run_on(engine: Engine, program: Iterable[Step]) -> str | None:
@@ -32,11 +32,8 @@ async def run_on(engine: Engine, program: Iterable[Step]) -> str | None:
     try:
         for step in program:
             await engine.step(step)
-        for step in parse(SETTLE):
-            # A clear is a delta in each slice that it touches.
-            repeats = 2 * engine.admitted if "{writes}" in step.arguments else 1
-            for _ in range(repeats):
-                await engine.step(step)
+        for step in settling(engine.entries):
+            await engine.step(step)
         await engine.settled()
     except Violation as violation:
         return str(violation)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.errors import Conflict
-from storage import purging
 from storage.heads import decode_head
+from storage.pins import Pinned, blocks_of, encode_pin
 from storage.port import Pin, SeriesStore, SliceId
 from storage.reader import read_refs
 from tests.model.oracle import Violation
@@ -29,12 +28,15 @@ class Kept:
         """Keep the head of each slice that has one which lacks nothing."""
         before = len(self.pins)
         for slice_id in self.slices:
-            head = decode_head((await self.store.read_head(slice_id)).body)
-            try:
-                pin = await purging.pin(self.store, slice_id, head.sealed_through + 1, UNTIL_MS)
-            except Conflict:
+            head = await self.store.read_head(slice_id)
+            content = decode_head(head.body)
+            unsealed = await self.store.read_deltas(slice_id, content.sealed_through)
+            if any(delta.first <= content.sealed_through for delta in unsealed):
                 continue
-            rows = await read_refs(self.store, slice_id, head.blocks, None)
+            # Not at the position of an entry: those are the writer's.
+            pin = Pin(slice_id, -content.sealed_through, UNTIL_MS, encode_pin(Pinned(0, 0, head.body)))
+            await self.store.write_pin(pin)
+            rows = await read_refs(self.store, slice_id, content.blocks, None)
             assert rows is not None
             if pin not in [kept for kept, _ in self.pins]:
                 self.pins.append((pin, serial(rows)))
@@ -50,7 +52,7 @@ class Kept:
     async def check(self) -> None:
         """Demand what each pin named."""
         for pin, rows in self.pins:
-            found = await read_refs(self.store, pin.slice, decode_head(pin.body).blocks, None)
+            found = await read_refs(self.store, pin.slice, blocks_of(pin), None)
             if found is None or serial(found) != rows:
                 message = f"the head pinned at {pin.position} cannot be read any more"
                 raise Violation(message)

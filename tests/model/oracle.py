@@ -31,12 +31,31 @@ def applied(state: State, entry: Entry) -> State:
                 row.pop(name, None)
             else:
                 row[name] = value
-    elif entry.kind == "clear":
+    elif entry.kind in ("clear", "delete"):
         for time in range(entry.start, entry.end):
             after.pop(time, None)
-    elif entry.kind == "attach":
+    elif entry.kind in ("attach", "undo"):
         after.update({time: dict(cells) for time, cells in entry.rows})
     return after
+
+
+def touched(entry: Entry) -> set[int]:
+    """Give the times that an entry writes, deletes or brings back."""
+    if entry.kind in ("put", "patch"):
+        return {entry.start}
+    if entry.kind in ("clear", "delete"):
+        return set(range(entry.start, entry.end))
+    return {time for time, _ in entry.rows}
+
+
+def undone(entry: Entry, entries: Sequence[Entry], states: Sequence[State]) -> Entry:
+    """Give an undo with the rows that it brings back: none once something newer touches their range."""
+    times = range(entry.start, entry.end)
+    if any(touched(newer) & set(times) for newer in entries[entry.undoes :]):
+        return entry
+    before = states[entry.undoes - 1]
+    rows = tuple((time, tuple(before[time].items())) for time in times if time in before)
+    return entry._replace(rows=rows)
 
 
 def latest_of(state: State) -> Latest:
@@ -68,6 +87,8 @@ class Judge:
 
     def admit(self, entry: Entry) -> int:
         """Take note of an acknowledged entry; its position."""
+        if entry.kind == "undo":
+            entry = undone(entry, self.entries, self.states)
         self.entries.append(entry)
         self.states.append(applied(self.states[-1], entry))
         return self.admitted

@@ -2,7 +2,9 @@
 
     door put 0 x=1 y=2      a row that replaces: absent variables are gone
     door patch 0 x=5 y=-    a row that merges: absent variables stay, `-` takes one away
-    door clear 0 3          rows with 0 ≤ time < 3 are deleted
+    door clear 0 3          rows with 0 ≤ time < 3 are deleted, for good
+    door delete 0 3         … so that it can be undone: the slice is sealed and pinned before
+    door undo 1             the newest of these (2: the one before) is undone, unless something newer overlaps
     door other              an entry of another series of the shard
     J stage 2 x=9           import job J writes a block that only J names
     J attach · J finish     the job's blocks become an entry (or another one) · the job stops naming them
@@ -32,7 +34,7 @@ shrunk by leaving steps out. The simulator and the real storage functions run th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 TIMES = 4
@@ -72,9 +74,9 @@ class Entry(NamedTuple):
     """What an admitted entry does to the series of the model."""
 
     kind: str
-    """put, patch, clear, attach or other."""
+    """put, patch, clear, delete (a clear that can be undone), undo, attach or other."""
     start: int = 0
-    """Time of the row, or begin of the cleared range."""
+    """Time of the row, or begin of the cleared range, which may be to be brought back."""
     end: int = 0
     """End of the cleared range (not in it)."""
     cells: tuple[tuple[str, int | None], ...] = ()
@@ -83,6 +85,8 @@ class Entry(NamedTuple):
     """Blocks of an attach …"""
     rows: tuple[tuple[int, tuple[tuple[str, int], ...]], ...] = ()
     """… and the rows in them, for the oracle."""
+    undoes: int = 0
+    """Of an undo: the position of the delete; before it is admitted, which of the newest ones."""
 
 
 def cells_of(words: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
@@ -93,8 +97,21 @@ def cells_of(words: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
 
 def entry_of(step: Step) -> Entry:
     """Read what a step of the door admits."""
-    if step.action == "clear":
-        return Entry("clear", int(step.arguments[0]), int(step.arguments[1]))
+    if step.action in ("clear", "delete"):
+        return Entry(step.action, int(step.arguments[0]), int(step.arguments[1]))
+    if step.action == "undo":
+        return Entry("undo", undoes=step.number(1))
     if step.action == "other":
         return Entry("other")
     return Entry(step.action, int(step.arguments[0]), cells=cells_of(step.arguments[1:]))
+
+
+def resolved(entry: Entry, entries: Sequence[Entry]) -> Entry | None:
+    """Say which delete an undo is of; None where there are not so many."""
+    if entry.kind != "undo":
+        return entry
+    deletes = [(at, found) for at, found in enumerate(entries, 1) if found.kind == "delete"]
+    if len(deletes) < entry.undoes:
+        return None
+    position, found = deletes[-entry.undoes]
+    return Entry("undo", found.start, found.end, undoes=position)

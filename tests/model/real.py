@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
-from unittest import mock
 
 import msgspec
 import numpy as np
 
 from api.tails import FreshTail, fetch_tail
 from runtime.clock import ManualClock
-from schemas import latest as schemas_latest
-from schemas.changes import Attach, Change, Clear, Upsert
+from schemas.changes import Attach, Change, Clear, Undo, Upsert
 from schemas.columns import Column, Columns
 from schemas.errors import Conflict, Unavailable
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
@@ -27,19 +26,20 @@ from storage.reader import EVERYTHING, Placed, read_series
 from storage.slices import WIDTH_MS, slice_start
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
-from streams.port import Admission, Admitted, Applied
+from streams.port import Admission, Admitted
+from tests.model.broken import patches
 from tests.model.gates import HEADS_MAX, GatedStore, GatedStream, Lane, Wrong
 from tests.model.kept import Kept
 from tests.model.oracle import Judge, Latest, State, Violation
-from tests.model.program import TIMES, VARIABLES, Entry, Step, cells_of, entry_of
+from tests.model.program import TIMES, VARIABLES, Entry, Step, cells_of, entry_of, resolved
 from tests.model.rules import DESIGN, NAMES, Rules
 from tests.model.simulator import READS
-from workers import latest as writer_latest
 from workers import takeover
 from workers.sealer import Sealer, SealRules
 from workers.writer import Writer, WriterRules
 
 GRACE_S = 60.0
+UNDO_S = 7 * 86_400
 BASE_MS = 1_767_225_600_000
 SHARD = 0
 WRITE_STEPS = {"write": "write", "advance": "advance", "report": "report"}
@@ -113,10 +113,8 @@ class RealEngine:
 
     async def open(self) -> RealEngine:
         """Open the shard for admission and break what is switched off."""
-        if not self.rules.latest_removal:
-            self.patches.enter_context(mock.patch.object(writer_latest, "advanced", _never_dropped))
-        if not self.rules.takeover_drops_caches:
-            self.patches.enter_context(mock.patch.object(takeover, "_forget_stale_caches", _keep_caches))
+        for patch in patches(self.rules):
+            self.patches.enter_context(patch)
         assert await takeover.take_over(self.stream, self.inner, SHARD) is not None
         return self
 
@@ -131,6 +129,11 @@ class RealEngine:
     def admitted(self) -> int:
         """Give the number of entries so far."""
         return self.judge.admitted
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """Give the entries so far."""
+        return self.judge.entries
 
     # -- judging -------------------------------------------------------------------------------
 
@@ -170,7 +173,8 @@ class RealEngine:
 
     async def _take(self, step: Step) -> bool:
         if step.actor == "door":
-            return await self._admit(entry_of(step), self._change(entry_of(step)))
+            entry = resolved(entry_of(step), self.judge.entries)
+            return entry is not None and await self._admit(entry, self._change(entry))
         if step.actor == "time":
             self.clock.advance(int(GRACE_S * 1000) + 1000)
             return _pass_time()
@@ -190,7 +194,7 @@ class RealEngine:
         hand = self.hands.setdefault(step.actor, Hand())
         return await (self._read if step.actor in "RFS" else self._write)(hand, step)
 
-    async def _admit(self, entry: Entry, change: Change) -> bool:
+    async def _admit(self, entry: Entry, change: Change | Undo) -> bool:
         series = self.other if entry.kind == "other" else self.series
         body = encode_entry(SeriesEntry(series, 1, change))
         [answer] = await self.stream.append([Admission(SHARD, series, body)])
@@ -258,8 +262,9 @@ class RealEngine:
     async def _read(self, hand: Hand, step: Step) -> bool:
         if step.action == "tail":
             await hand.read.drop()
-            hand.low, hand.tail = self.admitted, await fetch_tail(self.stream, SHARD, self.series)
-            return hand.tail.complete
+            hand.low, tail = self.admitted, await fetch_tail(self.stream, SHARD, self.series)
+            hand.tail = tail if tail.complete else None
+            return tail.complete
         if step.action == "head":
             await hand.read.drop()
             hand.low = hand.low if hand.tail else await self._applied()
@@ -336,9 +341,13 @@ class RealEngine:
     def _new_id(self) -> bytes:
         return next(self._ids).to_bytes(16, "big")
 
-    def _change(self, entry: Entry) -> Change:
-        if entry.kind == "clear":
-            return Clear(self.times_ms[entry.start], self.times_ms[entry.end - 1] + 1)
+    def _change(self, entry: Entry) -> Change | Undo:
+        if entry.kind in ("clear", "delete"):
+            undo_s = UNDO_S if entry.kind == "delete" else 0
+            return Clear(self.times_ms[entry.start], self.times_ms[entry.end - 1] + 1, undo_s)
+        if entry.kind == "undo":
+            position = self.wrong.positions[entry.undoes - 1]
+            return Undo(position, self.times_ms[entry.start], self.times_ms[entry.end - 1] + 1)
         cells = (("x", 1),) if entry.kind == "other" else entry.cells
         return Upsert(self._columns(entry.kind, entry.start, cells))
 
@@ -378,18 +387,3 @@ def _pass_time() -> bool:
         loop.time = lambda: machine_time() + loop.passed_s
     loop.passed_s += GRACE_S
     return True
-
-
-def _never_dropped(cache: Any, change: Change, position: int) -> Any:
-    """Carry a latest cache on as if nothing ever took a value away."""
-    if cache is None or not isinstance(change, Upsert):
-        return cache and msgspec.structs.replace(cache, position=position)
-    with mock.patch("schemas.latest._takes_away", return_value=False):
-        return _advanced(cache, change, position)
-
-
-_advanced = schemas_latest.advanced
-
-
-async def _keep_caches(stream: Any, shard: int, applied: int, cursor: int) -> None:
-    await stream.report_applied(shard, Applied(max(applied, cursor)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which rules hold. The first fourteen are the design's, the others were found by this model."""
+    """Which rules hold. The first seventeen are the design's, the others were found by this model."""
 
     key: bool = True
     """4.1: the key of a delta is (last, first); off: `last` alone, so a narrow one replaces a wide one."""
@@ -37,6 +37,13 @@ class Rules:
     """4.12: a clear, an attach or a row that removes a cached value drops the latest cache; off: it stays."""
     tail_order: bool = True
     """4.17: chain entries are sorted in by (last, first), those ≤ W ignored; off: they are laid on top."""
+
+    sealed_before_delete: bool = True
+    """4.14: what is kept for an undo is a head with all before the delete; off: the head as it is."""
+    newer_row_counts: bool = True
+    """4.14: an undo is refused once a row stands in its range; off: what it brings back is laid on top."""
+    newer_delete_counts: bool = True
+    """4.14: … and once another delete reached there; off: an older one is undone over it."""
 
     names_in_order: bool = True
     """The purger lists blocks, then looks at jobs, deltas, head: the way that a block's name travels."""

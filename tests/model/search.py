@@ -68,8 +68,11 @@ def flow_steps(flow: str, *, writer: str, reader: str, count: str, time: str, ce
 
 def random_write(source: random.Random) -> Step:
     """Draw an entry that the door admits."""
-    action = source.choices(("put", "patch", "clear", "other"), weights=(5, 3, 3, 1))[0]
-    if action == "clear":
+    actions = ("put", "patch", "clear", "delete", "undo", "other")
+    action = source.choices(actions, weights=(10, 6, 4, 4, 3, 2))[0]
+    if action == "undo":
+        return Step("door", action, (str(source.choice((1, 1, 1, 2, 3))),))
+    if action in ("clear", "delete"):
         start = source.randrange(TIMES)
         return Step("door", action, (str(start), str(source.randint(start + 1, TIMES))))
     if action == "other":

@@ -58,6 +58,14 @@ class StorageRules(RuleBasedStateMachine):
     def clear(self, ends):
         self.step("door", "clear", str(min(ends)), str(max(ends)))
 
+    @rule(ends=st.lists(st.integers(0, TIMES), min_size=2, max_size=2, unique=True))
+    def delete(self, ends):
+        self.step("door", "delete", str(min(ends)), str(max(ends)))
+
+    @rule(which=counts)
+    def undo(self, which):
+        self.step("door", "undo", which)
+
     @rule()
     def other(self):
         self.step("door", "other")

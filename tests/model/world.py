@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.model.oracle import Latest, Row
-from tests.model.program import Entry
+from tests.model.program import TIMES, Entry
 from tests.model.rules import Rules
 
 Cells = dict[str, int | None]
@@ -25,10 +25,10 @@ STAGED = -1
 
 
 class Delta(NamedTuple):
-    """A folded run of entries, or one clear or attach."""
+    """A folded run of entries, or one clear, attach or undo."""
 
     kind: str
-    """upsert, clear or attach."""
+    """upsert, clear, attach, or restore: an attach of which only the rows from start to end count."""
     rows: Mapping[int, tuple[bool, Cells]] = MappingProxyType({})
     start: int = 0
     end: int = 0
@@ -50,6 +50,15 @@ class Head(NamedTuple):
     """W."""
     blocks: Mapping[int, str] = MappingProxyType({})
     """Pair → block."""
+
+
+class Pin(NamedTuple):
+    """What is kept for the undo of a delete."""
+
+    start: int
+    end: int
+    head: Head | None
+    """None: nothing, but that there was a clear."""
 
 
 class Swap(NamedTuple):
@@ -92,6 +101,8 @@ class Store:
         self.cursor = 0
         self.pins: list[tuple[Head, dict[int, Row]]] = []
         """Heads that can be gone back to, with their rows at that time."""
+        self.deletes: dict[int, Pin] = {}
+        """By position of a delete, or of a clear after one: what was there before it."""
         self.jobs: dict[str, Job] = {}
         self.lost: list[Swap] = []
         self.clock = 0
@@ -192,7 +203,7 @@ def fold(entries: list[Entry]) -> Upsert:
 
 def delta_of(entry: Entry) -> Delta:
     """Give one entry as a delta of its own."""
-    if entry.kind == "clear":
+    if entry.kind in ("clear", "delete"):
         return Delta("clear", start=entry.start, end=entry.end)
     if entry.kind == "attach":
         return Delta("attach", blocks=entry.blocks)
@@ -204,8 +215,9 @@ def lay(state: dict[int, Row], delta: Delta, blocks: dict[str, Block]) -> None:
     if delta.kind == "clear":
         for time in range(delta.start, delta.end):
             state.pop(time, None)
+    times = range(delta.start, delta.end) if delta.kind == "restore" else range(TIMES)
     for name in delta.blocks:
-        state.update({time: dict(row) for time, row in blocks[name].rows.items()})
+        state.update({time: dict(row) for time, row in blocks[name].rows.items() if time in times})
     for time, (replaces, cells) in delta.rows.items():
         row = {} if replaces else state.setdefault(time, {})
         for variable, value in cells.items():

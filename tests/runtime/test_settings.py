@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from runtime import settings
-from runtime.settings import CassandraAddress, Settings, SettingsError, load
+from runtime.addresses import CassandraAddress
+from runtime.settings import Settings, SettingsError, load
 
 
 def test_defaults_run_embedded_and_durable():

@@ -2,6 +2,13 @@
 
 from schemas.limits import DAY_MS, HOUR_MS, OPEN, PROFILES, STRICT, Profile
 
+OWN_ONLY = {
+    "requests_per_s", "requests_burst", "records_per_s", "records_burst", "bytes_per_s", "burst_bytes",
+    "catch_up_bytes_per_s", "catch_up_burst_bytes", "backlog_bytes_max", "series_max", "stored_bytes_max",
+    "files_bytes_max", "undo_days",
+}  # fmt: skip
+"""What a policy of one's own can set and neither built-in one does."""
+
 
 def test_profiles_by_name():
     """There are two built-in profiles (design 7)."""
@@ -10,7 +17,9 @@ def test_profiles_by_name():
 
 def test_strict_bounds_whatever_open_leaves_free():
     """Where `open` has no limit `strict` has one; the rest is the same for both."""
-    free = {name for name in Profile.__struct_fields__ if getattr(OPEN, name) is None}
+    budgets = {name for name in OWN_ONLY if getattr(OPEN, name) is getattr(STRICT, name) is None}
+    assert budgets == OWN_ONLY  # the dialect has none
+    free = {name for name in Profile.__struct_fields__ if getattr(OPEN, name) is None} - budgets
     bound = {name for name in Profile.__struct_fields__ if getattr(STRICT, name) is not None}
     assert free < bound
     assert (OPEN.record_ahead_ms_max, STRICT.record_ahead_ms_max) == (31 * DAY_MS, 31 * DAY_MS)

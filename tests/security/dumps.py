@@ -10,7 +10,10 @@ from streams.letters import series_of_letter
 from tests.security.estate import Estate
 from tests.workers.world import SHARDS
 
-KINDS = ("asset", "aspecttype", "assettype", "eventtype", "client", "user", "token", "retention")
+KINDS = (
+    "asset", "aspecttype", "assettype", "eventtype", "client", "user", "token", "apikey",
+    "retention", "logo", "legal", "share", "subtenant", "subscription", "modelfile",
+)  # fmt: skip
 OF_ASSETS = ("file", "upload")
 """Kinds of which each asset has its own."""
 

@@ -1,6 +1,7 @@
 """Tenants with one of everything that has an id, at one door over any of the catalogues and stores.
 
 `acme` is the tenant whose access is looked at, `other` the one that must not be seen, `asleep` is suspended.
+`guest` has nothing; everybody shares with it the asset, for everything that can be shared.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from runtime.places import listen
 from runtime.ports import DoorPolicy
 from schemas.assets import Asset
 from schemas.builtin import root_asset
+from schemas.erasures import erasure_id
+from schemas.shares import Action
 from schemas.tenants import Tenant
 from storage.cassandra.catalog import CassandraCatalogStore
 from storage.cassandra.series import CassandraSeriesStore
@@ -43,7 +46,7 @@ from tests.api.masts import at
 from tests.api.test_dead_letters import letter as letter_of
 from tests.workers.world import SHARDS, step
 
-ACME, OTHER, SLEEPER = "acme", "other", "asleep"
+ACME, OTHER, SLEEPER, GUEST = "acme", "other", "asleep", "guest"
 NOW_S = NOW_MS // 1_000
 FROM, TO = at(-60_000), at(60_000)
 RECORDS = [{"_time": at(number), "level": number, "temperature": number / 4} for number in range(3)]
@@ -51,6 +54,7 @@ EVENT_TIME = at(-1_000)
 BASE = "/api/assetmanagement/v3"
 EVENTS = "/api/eventmanagement/v3"
 FILES = "/api/iotfile/v3/files"
+TENANTS = "/api/tenantmanagement/v4"
 STILL = replace(POLICY, catalog_refresh_s=3_600.0)
 """The change log is read when a test says so."""
 
@@ -72,7 +76,10 @@ TYPES = {
 
 NUMBERS = {ACME: 1, OTHER: 2, SLEEPER: 3}
 
-CONSTANT_VERSIONS = ("spare_etag", "event_etag", "event_type_etag", "file_etag")
+CONSTANT_VERSIONS = (
+    "spare_etag", "event_etag", "event_type_etag", "file_etag", "tenant_etag", "region_etag",
+    "subtenant_etag", "share_etag", "model_file_etag",
+)  # fmt: skip
 """Of things that only their own row changes: the first tenant's have the version 0."""
 VERSIONS = ("asset_etag", "aspect_type_etag", "asset_type_etag", *CONSTANT_VERSIONS)
 
@@ -114,13 +121,22 @@ class Estate:
         """tenant → name → id."""
         self.twins: dict[str, dict[str, str]] = {}
         """tenant → name → what the id could be and nobody's is; as long, and next to it in any order."""
+        self.guests_receipt = ""
+        """Of a write of `guest` to the asset of `acme`."""
 
-    def token(self, tenant: str, scopes: tuple[str, ...] = ALL_SCOPES, ago_s: int = 0) -> str:
+    def token(
+        self,
+        tenant: str,
+        scopes: tuple[str, ...] = ALL_SCOPES,
+        ago_s: int = 0,
+        subtenant: str | None = None,
+    ) -> str:
         """Sign a token that was given so long ago; the same again where it was signed before."""
-        asked = tenant, scopes, ago_s
+        asked = tenant, scopes, ago_s, subtenant
         if asked not in self._tokens:
             category = "user-token:v1" if scopes == DEVICE_SCOPES else "client-token:v1"
-            grant = Grant(tenant, f"{tenant}-tech", f"{tenant}-tech", scopes, category, 1_799)
+            name = f"{tenant}-tech" if subtenant is None else f"{tenant}-of-{subtenant}"
+            grant = Grant(tenant, name, name, scopes, category, 1_799, subtenant=subtenant)
             self._tokens[asked] = self.door.services.identity.tokens.issue(grant, NOW_S - ago_s)[0]
         return self._tokens[asked]
 
@@ -182,12 +198,24 @@ class Estate:
             "secret": f"{tenant}-s3cret",
             "user": f"{tenant}-board",
             "password": f"{tenant}-p4ss",
+            "spare_user": f"{tenant}-guest",
+            "spare_client": f"{tenant}-probe",
+            "managed_tenant": f"managed{number}",
+            "policy": f"gold{number}",
+            "doomed_tenant": f"doomed{number}",
+            "erasure": erasure_id(f"doomed{number}"),
         }
         await self._add_asset(tenant, number)
         await self._write(tenant, things, number)
         await self._report(tenant, things, number)
         await self._file(tenant, things, number)
+        await self._model_file(tenant, things, number)
         await self._log_in(tenant, things)
+        await self._manage(tenant, things, number)
+        await self._share(tenant, things, number)
+        await self._subscribe(tenant, things)
+        log = await self.call(tenant, "GET", "/api/aspectstore/v1/audit?limit=1")
+        things["audit_cursor"] = log.json()["next"]
         twins = {name: twin_of(name, value) for name, value in things.items()}
         self.twins[tenant] = twins | dict.fromkeys(VERSIONS, "98765")
 
@@ -223,6 +251,8 @@ class Estate:
             gone = f"{series}?from={at(2_000)}&to={at(3_000)}"
             await self.call(tenant, "DELETE", gone, idempotency_key=keys["delete_key"])
         things["receipt"] = (await self.call(tenant, "PUT", series, RECORDS)).headers["write-receipt"]
+        gone = f"{series}?from={at(70_000)}&to={at(80_000)}"
+        things["delete"] = (await self.call(tenant, "DELETE", gone)).headers["delete-id"]
         await step(self.writer)
         await self._bury(tenant, things, number)
         answer = await self.call(tenant, "POST", "/api/aspectstore/v1/dead-letters/replay", {})
@@ -264,8 +294,84 @@ class Estate:
             await self.call(tenant, "PUT", f"{folder}/{name}?upload=start", "")
         await self.call(tenant, "PUT", f"{folder}/long.bin?part=1", f"begun by {tenant}")
 
+    async def _model_file(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Store files that assets can refer to."""
+        path, headers = f"{BASE}/files", bearer(self.token(tenant))
+        for thing in ("model_file", "spare_model_file"):
+            form = {"file": (thing, f"{thing} of {tenant}")}
+            answer = await self.http.post(path, files=form, headers=headers)
+            assert answer.status_code == 201, answer.text
+            things[thing] = answer.json()["id"]
+            for version in map(str, range(number - 1)):
+                place, match = f"{path}/{things[thing]}", {**headers, "if-match": version}
+                assert (await self.http.put(place, files=form, headers=match)).status_code == 200
+
+    async def _manage(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Make accounts that a row may delete, and say something of the tenant."""
+        accounts = (("users", "name", "spare_user"), ("clients", "id", "spare_client"))
+        for kind, member, thing in accounts:
+            body = {member: things[thing], "role": "viewer"}
+            await self.call(tenant, "POST", f"/api/aspectstore/v1/{kind}", body)
+        if not self.door.services.index.has_policy(things["policy"]):
+            await self.call(tenant, "POST", "/api/aspectstore/v1/policies", {"name": things["policy"]})
+        await self._doom(things["doomed_tenant"], tenant)
+        path = f"{TENANTS}/legalConfigRegions"
+        answer = await self.call(tenant, "POST", path, {"regions": [{"regionName": "World"}]})
+        things["region"] = answer.json()["regions"][0]["regionId"]
+        for version in map(str, range(number - 1)):
+            region = {"regionName": version}
+            await self.call(tenant, "PUT", f"{path}/{things['region']}", region, if_match=version)
+            await self.call(tenant, "PATCH", f"{TENANTS}/tenantInfo", {"country": "NZ"}, if_match=version)
+
+    async def _share(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Share the asset with `guest`, twice, and make subtenants."""
+        path = "/api/aspectstore/v1/shares"
+        actions = [action.value for action in Action]
+        share = {"receiver": {"tenant": GUEST}, "assets": [things["asset"]], "actions": actions}
+        for thing in ("share", "spare_share"):
+            things[thing] = (await self.call(tenant, "POST", path, share)).json()["id"]
+        things["subtenant"], things["spare_subtenant"] = f"north{number}", f"south{number}"
+        for thing in ("subtenant", "spare_subtenant"):
+            made = {"id": things[thing], "displayName": thing}
+            await self.call(tenant, "POST", f"{TENANTS}/subtenants", made)
+        for version in map(str, range(number - 1)):
+            for of in (f"{path}/{things['share']}", f"{path}/{things['spare_share']}"):
+                await self.call(tenant, "PUT", of, share, if_match=version)
+            for thing in ("subtenant", "spare_subtenant"):
+                of = f"{TENANTS}/subtenants/{things[thing]}"
+                await self.call(tenant, "PUT", of, {"displayName": version}, if_match=version)
+
+    async def _subscribe(self, tenant: str, things: dict[str, str]) -> None:
+        """Make subscriptions, one of them suspended, and subscribers of a topic."""
+        path, webhook = "/api/aspectstore/v1/subscriptions", {"url": f"https://{tenant}.example/hook"}
+        for thing in ("subscription", "spare_subscription", "still_subscription"):
+            answer = await self.call(tenant, "POST", path, {"kind": "data", "webhook": webhook})
+            things[thing] = answer.json()["id"]
+        await self.call(tenant, "POST", f"{path}/{things['still_subscription']}/suspend")
+        things["topic"] = f"mdsp.core.{tenant}.v1.pubsub.alarm"
+        things["new_subscriber"] = f"{tenant}-new"
+        for thing in ("subscriber", "spare_subscriber"):
+            things[thing] = f"{tenant}-{thing}"
+            of = f"/subscribers/{things[thing]}/versions/v1/topics/{things['topic']}"
+            await self.call(tenant, "PUT", f"/api/messagebroker/v4{of}", {"uri": webhook["url"]})
+
+    async def receive(self, giver: str) -> None:
+        """Write as `guest` what is there already, to the asset that is shared with it.
+
+        Its own settings have another version than those of the giver.
+        """
+        await self.call(GUEST, "PATCH", f"{TENANTS}/tenantInfo", {"country": "NZ"}, if_match="0")
+        series = f"{PATH}/{self.things[giver]['asset']}/weather"
+        self.guests_receipt = (await self.call(GUEST, "PUT", series, RECORDS)).headers["write-receipt"]
+        await step(self.writer)
+
+    async def _doom(self, doomed: str, by: str) -> None:
+        """Ask for a tenant to be erased, unless that was asked: tenants of one number share it."""
+        await self.suspend(doomed)
+        await self.call(by, "DELETE", f"/api/aspectstore/v1/tenants/{doomed}?confirm={doomed}")
+
     async def _log_in(self, tenant: str, things: dict[str, str]) -> None:
-        """Make a client and a user of the tenant, and begin a family of refresh tokens."""
+        """Make a client and a user of the tenant, two families of refresh tokens, and an API key."""
         passwords = Passwords(8)
         grants = (CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN)
         given = Credentials(tenant, things["client"], things["secret"])
@@ -275,9 +381,12 @@ class Estate:
             "grant_type": "password", "username": things["user"], "password": things["password"],
             "client_id": things["client"], "client_secret": things["secret"],
         }  # fmt: skip
-        answer = await self.http.post("/oauth/token", data=form)
-        assert answer.status_code == 200, answer.text
-        things["refresh"] = answer.json()["refresh_token"]
+        for thing in ("refresh", "spare_refresh"):
+            answer = await self.http.post("/oauth/token", data=form)
+            assert answer.status_code == 200, answer.text
+            things[thing] = answer.json()["refresh_token"]
+        answer = await self.call(tenant, "POST", "/api/aspectstore/v1/api-keys", {"client": things["client"]})
+        things["api_key"] = answer.json()["id"]
 
 
 def twin_of(name: str, value: str) -> str:
@@ -289,7 +398,10 @@ def twin_of(name: str, value: str) -> str:
         assert place is not None
         return value[: place.start()] + str(int(place[0]) + 10)
     at_place = {"token": len(value) - 20, "receipt": len(value) // 2}.get(name, len(value) - 1)
-    if name == "refresh":  # Another family: a known one with another secret would be revoked.
+    if name in {
+        "refresh",
+        "spare_refresh",
+    }:  # Another family: a known one with another secret would be revoked.
         at_place = value.rindex(".") - 1
     other = "d" if value[at_place] == "e" else "e"
     return value[:at_place] + other + value[at_place + 1 :]
@@ -303,12 +415,16 @@ async def open_estate(
     clock = ManualClock(NOW_MS)
     await catalog.create("core", "key", "token-000001", signing_key())
     await bootstrap(catalog, Passwords(8), NOW_MS, Credentials(ACME, f"{ACME}-tech", "s3cret"))
-    for tenant in numbers:
+    for tenant, number in numbers.items():
         await create_tenant(catalog, tenant, NOW_MS)
+        await create_tenant(catalog, f"managed{number}", NOW_MS)
+        await create_tenant(catalog, f"doomed{number}", NOW_MS)
+    await create_tenant(catalog, GUEST, NOW_MS)
     async with running_door(catalog, clock, policy, store=store) as running:
         estate = Estate(running)
         for tenant, number in numbers.items():
             await estate.furnish(tenant, number)
+        await estate.receive(ACME)
         if SLEEPER in numbers:
             await estate.suspend(SLEEPER)
             await estate.door.services.refresh()

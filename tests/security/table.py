@@ -18,21 +18,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from api.scopes import ANY, DEVICE_SCOPES
+from api.bound import BY_HANDLER, BY_PATH
+from api.scopes import ANY, DEVICE_SCOPES, PLATFORM
 
 HOLE = re.compile(r'"<#(\w+)>"|<(\w+)>')
 
 NOBODY, GARBAGE, EXPIRED, STRANGER = "nobody", "garbage", "expired", "stranger"
 LOWER, DEVICE, ASLEEP, ADMIN = "lower", "device", "asleep", "admin"
+SHARED, BOUND = "shared", "bound"
 
 CALLERS = {
     NOBODY: "no token",
     GARBAGE: "a token that is none",
     EXPIRED: "a token past its time",
-    STRANGER: "another tenant's admin, with the ids of this tenant",
+    STRANGER: "another tenant's admin, with the ids of this tenant: every scope but the platform's",
     LOWER: "this tenant, every scope but the route's",
     DEVICE: "this tenant's board: the scopes of devices",
     ASLEEP: "a suspended tenant's admin, with his own ids",
+    SHARED: "another tenant's admin with whom the asset is shared for everything that can be, every aspect",
+    BOUND: "this tenant, bound to a subtenant to which nothing belongs: every scope but the platform's",
     ADMIN: "this tenant, every scope",
 }
 
@@ -70,11 +74,14 @@ class Row:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     """JSON."""
+    raw: str | None = None
+    """A body that is no JSON."""
     form: Mapping[str, str] = field(default_factory=dict)
     foreign: Mapping[str, int] = field(default_factory=dict)
     """By label of a place: the answer where the id there is another tenant's; 404 where nothing is said."""
     callers: Mapping[str, int] = field(default_factory=dict)
-    """Answers to callers that do not follow from the scope."""
+    """Answers to callers that do not follow from the scope; shares and bindings change nothing by themselves,
+    so such callers get what a stranger gets."""
     note: str = ""
     """Tells rows of one route apart."""
 
@@ -94,6 +101,8 @@ class Row:
         found = {("path", ""): self.path}
         for part, pairs in (("query", self.query), ("header", self.headers), ("form", self.form)):
             found |= {(part, key): text for key, text in pairs.items()}
+        if self.raw is not None:
+            return {**found, ("body", ""): self.raw}
         return found if self.body is None else {**found, ("body", ""): json.dumps(self.body)}
 
     @property
@@ -113,8 +122,12 @@ class Row:
             return self.status
         if caller in {NOBODY, GARBAGE, EXPIRED, ASLEEP}:
             return 401
-        if caller == STRANGER:
-            return 404 if self.places else self.status
+        if caller in {STRANGER, SHARED, BOUND} and self.scope == PLATFORM:
+            return 403
+        if caller == BOUND and self.scope and self.route not in {*BY_HANDLER, *BY_PATH}:
+            return 403
+        if caller in {STRANGER, SHARED, BOUND}:
+            return self.callers.get(STRANGER, 404 if self.places else self.status)
         if caller == LOWER and self.scope:
             return 403
         if caller == DEVICE and self.scope not in {ANY, *DEVICE_SCOPES}:

@@ -8,7 +8,7 @@ import pytest
 
 from api.app import build_framework
 from api.roles import ENGINEER, OPERATOR, PLATFORM_ADMIN, ROLES, TENANT_ADMIN, UPLOAD_ONLY, VIEWER
-from api.scopes import ALL_SCOPES, ANY
+from api.scopes import ALL_SCOPES, ANY, PLATFORM
 from tests.security.table import routing_table
 
 LADDER = (VIEWER, OPERATOR, ENGINEER, TENANT_ADMIN, PLATFORM_ADMIN)
@@ -51,8 +51,13 @@ def test_who_only_uploads_reads_no_data():
 
 
 def test_each_scope_is_somebodys():
-    """Every scope that a route asks for is known, and a tenant's admin has it."""
+    """Every scope that a route asks for is known, and a tenant's admin has it, but for the platform's."""
     asked = {scope for scope in routing_table(build_framework()).values() if scope}
 
     assert asked <= set(ALL_SCOPES)
-    assert set(ROLES[TENANT_ADMIN]) == set(ALL_SCOPES)
+    assert set(ROLES[TENANT_ADMIN]) == set(ALL_SCOPES) - {PLATFORM}
+
+
+def test_only_the_platform_admin_manages_tenants():
+    """Of all roles one reaches over the tenants (design 7)."""
+    assert {role for role in ROLES if PLATFORM in ROLES[role]} == {PLATFORM_ADMIN}

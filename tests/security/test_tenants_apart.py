@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from api.catalog_index import CatalogIndex
+from schemas.assets import Asset
 from schemas.times import format_time
 from tests.api.doors import NOW_MS, bearer
 from tests.security.dumps import dump
@@ -24,6 +26,7 @@ ALIKE = {ACME: 1, OTHER: 1}
 """The same number: the same ids."""
 
 SERIES = "/api/iottimeseries/v3/timeseries/{asset}/weather"
+SHARES = "/api/aspectstore/v1/shares"
 ANSWERS = (
     "/api/assetmanagement/v3/assets?size=100",
     "/api/assetmanagement/v3/aspecttypes?size=100",
@@ -41,6 +44,11 @@ ANSWERS = (
     "/api/iotfile/v3/files/{asset}/kept.txt",
     "/api/iotfile/v3/files/{asset}/changed.txt",
     "/api/iotfile/v3/fileslist/{asset}/long.bin",
+    "/api/aspectstore/v1/users",
+    "/api/aspectstore/v1/clients",
+    "/api/aspectstore/v1/tenant",
+    "/api/tenantmanagement/v4/tenantInfo",
+    "/api/tenantmanagement/v4/legalConfigRegions",
     "/api/iottsaggregates/v3/aggregates/{asset}/weather?from=2025-12-31T00:00:00Z&to=2026-01-02T00:00:00Z",
 )
 
@@ -149,6 +157,43 @@ async def test_a_tenant_leaves_another_as_it_was(request, tmp_path, kind, seed):
         assert before == after
         assert own != await dump(estate, ACME)
         assert {200, 202, 204, 404} <= set(statuses)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_share_that_was_taken_back_leaves_nothing_open(tmp_path, kind):
+    """While it lasts the receiver writes to that one series; afterwards its programs change nothing (S2)."""
+    async with opened(kind, tmp_path, None) as stores, open_estate(*stores, ALIKE) as estate:
+        shared = {"receiver": {"tenant": ACME}, "assets": ["7" * 32], "actions": ["records.read"]}
+        await add_shared_asset(estate, shared["assets"][0])
+        share = (await estate.call(OTHER, "POST", SHARES, shared)).json()["id"]
+        await estate.call(ACME, "GET", SERIES.format(asset="7" * 32))
+        changed = {**shared, "actions": ["records.write"]}
+        await estate.call(OTHER, "PUT", f"{SHARES}/{share}", changed, if_match="0")
+        records = [{"_time": format_time(NOW_MS), "level": 5}]
+        await estate.call(ACME, "PUT", SERIES.format(asset="7" * 32), records)
+        await estate.call(OTHER, "DELETE", f"{SHARES}/{share}")
+        estate.things[OTHER] |= {"asset": "7" * 32, "share": share}
+
+        before, after, statuses = await run_beside(estate, SEEDS[0])
+
+        assert before == after
+        assert 404 in statuses
+        url, headers = SERIES.format(asset="7" * 32), bearer(estate.token(ACME))
+        for request in ({"method": "GET"}, {"method": "PUT", "json": records}):
+            answer = await estate.http.request(url=url, headers=headers, **request)
+            assert answer.status_code == 404
+
+
+async def add_shared_asset(estate, asset_id):
+    """Give `other` an asset whose id nobody else has, with what the matrix expects of one."""
+    things = estate.things[OTHER]
+    asset = Asset(id=asset_id, tenant=OTHER, name="Shared", type_id=f"{OTHER}.Mast", parent_id=things["root"])
+    await estate.catalog.create(OTHER, "asset", asset_id, msgspec.json.encode(asset))
+    await estate.door.services.refresh()
+    folder = f"/api/iotfile/v3/files/{asset_id}"
+    for name in ("kept.txt", "changed.txt"):
+        await estate.call(OTHER, "PUT", f"{folder}/{name}", name)
+    await estate.call(OTHER, "PUT", f"{folder}/long.bin?upload=start", "")
 
 
 async def test_a_door_that_confuses_tenants_is_noticed(tmp_path, monkeypatch):

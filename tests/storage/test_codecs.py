@@ -8,13 +8,14 @@ import msgspec
 import numpy as np
 import pytest
 
-from schemas.changes import Attach, Clear, Upsert
+from schemas.changes import Attach, Clear, Undo, Upsert
 from schemas.column_codec import decode_columns, encode_columns
 from schemas.columns import Column, Columns, Texts
 from schemas.errors import Corrupt
 from storage import blocks, merge, summaries
 from storage.deltas import decode_delta, encode_delta
 from storage.heads import BlockRef, HeadContent, decode_head, decode_refs, encode_head, encode_refs
+from storage.pins import Pinned, decode_pin, encode_pin
 from storage.port import SliceId
 from streams.entries import SeriesEntry, decode_entry, encode_entry
 from tests.storage.layers import serial
@@ -68,7 +69,11 @@ WRITTEN = {
     "entry-attach-v2": lambda: encode_entry(SeriesEntry(SERIES, 3, Attach(encode_refs((REF_V2,))))),
     "delta-raw-v1": lambda: encode_delta(Upsert(sample(5))),
     "delta-packed-v1": lambda: encode_delta(Upsert(sample(100))),
+    "entry-clear-undo-v1": lambda: encode_entry(SeriesEntry(SERIES, 3, Clear(-5, 2**60, 7 * 86_400))),
+    "entry-undo-v1": lambda: encode_entry(SeriesEntry(SERIES, 3, Undo(2**52, -5, 2**60))),
     "delta-clear-v1": lambda: encode_delta(Clear(1, 2)),
+    "delta-attach-part-v1": lambda: encode_delta(Attach(encode_refs((REF_V2,)), -5, 2**60)),
+    "pin-v1": lambda: encode_pin(Pinned(-5, 2**60, encode_head(HeadContent(99, (REF_V2,), 5)))),
     "head-v2": lambda: encode_head(HeadContent(99, (REF_V2,), 5)),
     "block-v1": block_rows,
 }
@@ -81,7 +86,11 @@ READ = {
     "entry-attach-v2": decode_entry,
     "delta-raw-v1": lambda octets: serial([decode_delta(octets).columns]),
     "delta-packed-v1": lambda octets: serial([decode_delta(octets).columns]),
+    "entry-clear-undo-v1": decode_entry,
+    "entry-undo-v1": decode_entry,
     "delta-clear-v1": decode_delta,
+    "delta-attach-part-v1": decode_delta,
+    "pin-v1": decode_pin,
     "head-v2": decode_head,
     "block-v1": read_block,
 }

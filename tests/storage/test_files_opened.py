@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from runtime import settings, wiring
+from runtime import addresses, settings, wiring
 from runtime.s3_server import KEY_ID, SECRET
 from storage.disk_files import DiskFileStore
 from storage.files_testing import body, whole
@@ -66,6 +66,6 @@ def test_a_place_that_is_none_is_refused(given, reason, tmp_path):
 )
 def test_a_bucket_and_its_prefix(text, bucket):
     """A prefix ends with one slash, however it was written."""
-    found = settings.parse_bucket(text)
+    found = addresses.parse_bucket(text)
 
     assert bucket == (found.name, found.prefix)

@@ -11,10 +11,11 @@ import pytest
 from schemas.changes import Clear
 from schemas.errors import Conflict, StoreUnavailable
 from storage import blocks
-from storage.heads import HeadContent, decode_head
+from storage.heads import HeadContent
 from storage.memory import MemorySeriesStore
+from storage.pins import blocks_of, decode_pin
 from storage.port import Head, Pin, Turn
-from storage.purging import find_orphans, pin, purge, release
+from storage.purging import find_orphans, purge, release
 from storage.reader import EVERYTHING, Wanted, read_answer, read_refs
 from storage.retention import is_due, retain
 from storage.sealing import Sealed
@@ -33,6 +34,7 @@ from tests.storage.laying import (
     state_of,
     walk,
 )
+from tests.storage.pinning import pin
 from tests.storage.series import SERIES
 
 DAY = 86_400_000
@@ -40,7 +42,7 @@ DAY = 86_400_000
 
 async def pinned_rows(store: MemorySeriesStore, kept: Pin) -> Any:
     """Read what a pin names."""
-    found = await read_refs(store, SLICE, decode_head(kept.body).blocks, None)
+    found = await read_refs(store, SLICE, blocks_of(kept), None)
     return None if found is None else serial(found)
 
 
@@ -75,22 +77,22 @@ async def test_only_a_slice_sealed_right_before_can_be_pinned() -> None:
     store, new_id = MemorySeriesStore(), ids()
     await lay(store, 1, walk([1, 2]))
     with pytest.raises(Conflict):
-        await pin(store, SLICE, 2, 0)
+        await pin(store, SLICE, 2, DAY)
     await sealed_through(store, 1, new_id)
     await lay(store, 5, walk([3]))
-    await pin(store, SLICE, 5, 0)
+    await pin(store, SLICE, 5, DAY)
     with pytest.raises(Conflict):
-        await pin(store, SLICE, 6, 0)
+        await pin(store, SLICE, 6, DAY)
     await sealed_through(store, 5, new_id)
     with pytest.raises(Conflict):
-        await pin(store, SLICE, 5, 0)
+        await pin(store, SLICE, 4, DAY)
 
 
 async def test_an_empty_slice_can_be_pinned() -> None:
     """What was never sealed is kept as nothing."""
     store = MemorySeriesStore()
 
-    assert b"" == (await pin(store, SLICE, 1, 0)).body
+    assert b"" == decode_pin((await pin(store, SLICE, 1, DAY)).body).head
 
 
 async def filled() -> MemorySeriesStore:

@@ -133,6 +133,21 @@ class TestFile:
         with pytest.raises(StoreUnavailable, match="newer"):
             await SqliteSeriesStore.open(store.database.path)
 
+    async def test_a_file_of_the_release_before_is_brought_up(self, tmp_path: Path) -> None:
+        """What it holds stays, and the table of what is erased is there (design 4.16)."""
+        path = tmp_path / "older.db"
+        older = await Database.open(path, SCHEMA[:3])
+        slice_id = a_slice()
+        key = (*slice_id.series, slice_id.start_ms)
+        await older.write(lambda connection: connection.execute(STATEMENTS["list_slice"], (*key, None)))
+        await older.close()
+
+        store = await SqliteSeriesStore.open(path)
+
+        assert await store.read_slices(slice_id.series) == {0: WIDTH_MS}
+        assert await store.read_erased(1) == {}
+        await store.close()
+
     async def test_what_is_no_database_is_refused(self, tmp_path: Path) -> None:
         """A file of other content is left alone, with one clear error."""
         path = tmp_path / "letter.txt"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
 
 from schemas.aspects import AspectType, Variable, VariableType
-from schemas.changes import Change, Clear, Upsert
+from schemas.changes import Change, Clear, Undo, Upsert
 from schemas.columns import Column, Columns
 from storage.reader import Wanted
 from storage.slices import WIDTH_MS
 from tests.storage.layers import State
 from tests.workers.world import START_MS
+
+UNDO_S = 7 * 86_400
 
 NEWEST = Wanted(-(2**60), 2**60, None, 1, descending=True)
 BOTH = Wanted(-(2**60), 2**60, frozenset({1, 2}))
@@ -43,7 +46,7 @@ def random_change(dice: random.Random, number: int, *, calm: bool = False) -> Ch
         return put(START_MS + dice.randrange(64), value=number * 10.0)
     if dice.random() < 0.25:
         start = base + dice.randrange(8)
-        return Clear(start, start + dice.choice([1, 3, 9, 2 * WIDTH_MS]))
+        return Clear(start, start + dice.choice([1, 3, 9, 2 * WIDTH_MS]), dice.choice([0, UNDO_S, UNDO_S]))
     rows = dice.choice([1, 1, 3])
     times = np.array([base + dice.randrange(8) for _ in range(rows)], "<i8")
     merges = np.array([dice.random() < 0.4 for _ in range(rows)])
@@ -53,6 +56,15 @@ def random_change(dice: random.Random, number: int, *, calm: bool = False) -> Ch
         values = number * 10.0 + variable + np.zeros(rows)
         cells[variable] = Column(values, present, merges & ~present)
     return Upsert(Columns(times, cells, merges if merges.any() else None))
+
+
+def random_undo(dice: random.Random, before: Sequence[tuple[int, Change | Undo]]) -> Undo | None:
+    """Now and then, ask for one of the last deletes back."""
+    deletes = [(at, found) for at, found in before if isinstance(found, Clear) and found.undo_s]
+    if not deletes or dice.random() > 0.15:
+        return None
+    position, found = dice.choice(deletes[-2:])
+    return Undo(position, found.start_ms, found.end_ms)
 
 
 def newest_of(state: State) -> State:

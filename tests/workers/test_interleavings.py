@@ -18,14 +18,25 @@ import pytest
 
 from api.reading import Reading
 from api.receipts import Receipts
+from schemas.changes import Undo
 from schemas.errors import Unavailable
 from schemas.ids import SeriesId
 from storage.slices import slice_start
+from streams.shards import shard_of
 from tests.storage.layers import State, serial
 from tests.storage.series import OTHER, SERIES
 from tests.workers.interleaving import Scheduler, SlowStore, SlowStream, scheduled
-from tests.workers.mixes import ASPECT, BOTH, NEWEST, latest_of, newest_of, random_change, visible
-from tests.workers.world import EVERYTHING, SHARDS, World, layer_of, memory_world
+from tests.workers.mixes import (
+    ASPECT,
+    BOTH,
+    NEWEST,
+    latest_of,
+    newest_of,
+    random_change,
+    random_undo,
+    visible,
+)
+from tests.workers.world import EVERYTHING, SHARDS, World, memory_world, state_after
 from workers.sealer import SealRules
 from workers.writer import Writer, WriterRules
 
@@ -37,6 +48,8 @@ DEADLINE_S = 1.8
 """A read that takes longer in the scheduler's time is one that `storage.reader` refuses."""
 
 WRITES = 120
+STEPS_MAX = 100_000
+"""A run that is not stored by then never will be."""
 ALL_SERIES = (SERIES, OTHER)
 
 
@@ -109,10 +122,12 @@ class Play:
         """Append one change of one series; False if the shard is not open."""
         series = self.dice.choice(ALL_SERIES)
         number = sum(map(len, self.states.values()))
-        change = random_change(self.dice, number, calm=self.calm)
+        before = list(self.world.acknowledged.get(series, []))
+        change = random_undo(self.dice, before) or random_change(self.dice, number, calm=self.calm)
         admitted = await self.world.try_write(series, change)
         if admitted is not None:
-            self.states[series].append(serial([layer_of(change)], self.states[series][-1]))
+            self.counts["undos"] += isinstance(change, Undo)
+            self.states[series].append(state_after(before, self.states[series], change))
         return admitted is not None
 
     async def read(self) -> None:
@@ -172,12 +187,23 @@ class Play:
             self.scheduler.stopped.discard(name)
         for name in self.living[1:]:
             self.stops[name].set()
-        until_s = self.world.clock.monotonic_s() + 4 * LEASE_S + 2 * GRACE_S
+        rest_s = 4 * LEASE_S + 2 * GRACE_S
+        until_s = self.world.clock.monotonic_s() + rest_s
         while self.world.clock.monotonic_s() < until_s:
             if not self.living:
                 self.start_writer()
             await self.scheduler.step()
             self.world.clock.advance(6)
+            if not self.is_stored() and self.scheduler.steps < STEPS_MAX:
+                until_s = self.world.clock.monotonic_s() + rest_s
+
+    def is_stored(self) -> bool:
+        """Tell whether the cursors have come to the end of what was acknowledged."""
+        cursors: Any = self.world.store
+        return all(
+            cursors.cursors.get(shard_of(series.tenant, series.asset, SHARDS), 0) >= written[-1][0]
+            for series, written in self.world.acknowledged.items()
+        )
 
     async def check_end(self) -> None:
         """The store alone, the tail and the caches all give the state of serial execution."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from storage import blocks
 from storage.memory import MemorySeriesStore
-from storage.purging import pin
 from tests.storage.laying import FIRST_MS, SLICE, CountingStore, head_of, ids, lay, state_of, walk
+from tests.storage.pinning import pin
 from workers.sealer import SWEEP_S, Sealer, SealRules
 
 GRACE_S = 60.0

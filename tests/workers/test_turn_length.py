@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workers.writer import INSERTS_PER_S_MIN, TAU_S_MAX, TAU_S_MIN, tau_s
+from workers.turn_length import INSERTS_PER_S_MIN, TAU_S_MAX, TAU_S_MIN, tau_s
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from api.reading import Reading
 from api.receipts import Receipts
 from runtime.clock import ManualClock
-from schemas.changes import Change, Clear, Upsert
+from schemas.changes import Change, Clear, Undo, Upsert
 from schemas.columns import Columns
 from schemas.ids import SeriesId
 from storage.memory import MemorySeriesStore
@@ -40,7 +41,7 @@ class World:
         self.stream = stream
         self.clock = clock
         self.keep_in(store)
-        self.acknowledged: dict[SeriesId, list[tuple[int, Change]]] = {}
+        self.acknowledged: dict[SeriesId, list[tuple[int, Change | Undo]]] = {}
         self._ids = itertools.count(1)
 
     def keep_in(self, store: SeriesStore) -> None:
@@ -59,13 +60,13 @@ class World:
             stream, store, self.clock, chosen, lambda: next(self._ids).to_bytes(16, "big"), catalog=catalog
         )
 
-    async def write(self, series: SeriesId, change: Change) -> Admitted:
+    async def write(self, series: SeriesId, change: Change | Undo) -> Admitted:
         """Append a change, and note it where its position puts it."""
         answer = await self.try_write(series, change)
         assert answer is not None, "refused"
         return answer
 
-    async def try_write(self, series: SeriesId, change: Change) -> Admitted | None:
+    async def try_write(self, series: SeriesId, change: Change | Undo) -> Admitted | None:
         """Append a change and note it; None if it is refused."""
         body = encode_entry(SeriesEntry(series, 1, change))
         shard = shard_of(series.tenant, series.asset, SHARDS)
@@ -78,8 +79,7 @@ class World:
     def expected(self, series: SeriesId) -> State:
         """Execute what was acknowledged, one after the other; rows without a value are not shown."""
         ordered = sorted(self.acknowledged.get(series, []), key=lambda each: each[0])
-        state = serial([layer_of(change) for _, change in ordered])
-        return {time_ms: row for time_ms, row in state.items() if row}
+        return {time_ms: row for time_ms, row in states_of(ordered)[-1].items() if row}
 
     async def read(self, series: SeriesId) -> State:
         """Read everything, through tail and store."""
@@ -88,6 +88,37 @@ class World:
     async def stored(self, series: SeriesId) -> State:
         """Read everything that the store has."""
         return serial([await read_series(self.store, series, EVERYTHING)])
+
+
+def states_of(ordered: Sequence[tuple[int, Change | Undo]]) -> list[State]:
+    """Give the state before the first change and after each."""
+    states: list[State] = [{}]
+    for at, (_, change) in enumerate(ordered):
+        states.append(state_after(ordered[:at], states, change))
+    return states
+
+
+def state_after(
+    before: Sequence[tuple[int, Change | Undo]], states: Sequence[State], change: Change | Undo
+) -> State:
+    """Execute one more change; an undo brings back what its delete took, or nothing (design 4.14)."""
+    if not isinstance(change, Undo):
+        return serial([layer_of(change)], states[-1])
+    at = next(number for number, (position, _) in enumerate(before) if position == change.position)
+    span = range(change.start_ms, change.end_ms)
+    newer = range(at + 1, len(before))
+    if any(_reaches(before[number][1], states[number : number + 2], span) for number in newer):
+        return dict(states[-1])
+    return {**states[-1], **{time_ms: row for time_ms, row in states[at].items() if time_ms in span}}
+
+
+def _reaches(change: Change | Undo, around: Sequence[State], span: range) -> bool:
+    """Tell whether a change, with the states before and after it, touched a range."""
+    if isinstance(change, Upsert):
+        return any(time_ms in span for time_ms in change.columns.time_ms.tolist())
+    if isinstance(change, Clear):
+        return change.start_ms < span.stop and span.start < change.end_ms
+    return any(time_ms in span for time_ms in around[1].keys() - around[0].keys())
 
 
 def layer_of(change: Change) -> Columns | Clear:

@@ -9,7 +9,7 @@ from tests.security.table import Row
 
 BASE = "/api/assetmanagement/v3"
 _MATCH = "in header if-match"
-_FILE = {"fileId": "0" * 32}
+_FILE = {"fileId": "<model_file>"}
 
 
 def _of_asset(method: str, part: str, body: object = None, *in_body: str) -> Row:
@@ -24,7 +24,7 @@ def _of_asset(method: str, part: str, body: object = None, *in_body: str) -> Row
     )
 
 
-def _of_type(method: str, kind: str, part: str, body: object = None, status: int = 200) -> Row:
+def _of_type(method: str, kind: str, part: str, body: object = None, status: int = 200, *in_body: str) -> Row:
     return Row(
         route=f"{method} {BASE}/{kind}types/{{type_id}}{part.replace('logo', '{key}')}",
         scope=ASSETS_WRITE,
@@ -32,7 +32,7 @@ def _of_type(method: str, kind: str, part: str, body: object = None, status: int
         path=f"{BASE}/{kind}types/<{kind}_type>{part}",
         headers={"if-match": f"<{kind}_type_etag>"},
         body=body,
-        foreign={f"{kind}_type_etag {_MATCH}": 412},
+        foreign={f"{kind}_type_etag {_MATCH}": 412, **{f"{thing} in body": 400 for thing in in_body}},
     )
 
 
@@ -42,7 +42,7 @@ ASSETS = [
     _of_asset("POST", "", {"newParentId": "<root>"}, "root"),
     _of_asset("PUT", "/location", {"country": "NZ"}),
     _of_asset("DELETE", "/location"),
-    _of_asset("PUT", "/fileAssignments/logo", _FILE),
+    _of_asset("PUT", "/fileAssignments/logo", _FILE, "model_file"),
     _of_asset("DELETE", "/fileAssignments/logo"),
     Row(
         route=f"DELETE {BASE}/assets/{{asset_id}}",
@@ -59,7 +59,7 @@ TYPES = [
     _of_type("PATCH", "aspect", "/variables", {"level": {"unit": "m"}}, 204),
     _of_type("PATCH", "asset", "", {"description": "D"}),
     _of_type("PATCH", "asset", "/variables", {}),
-    _of_type("PUT", "asset", "/fileAssignments/logo", _FILE),
+    _of_type("PUT", "asset", "/fileAssignments/logo", _FILE, 200, "model_file"),
     _of_type("DELETE", "asset", "/fileAssignments/logo"),
     Row(
         route="POST /api/aspectstore/v1/aspecttypes/{type_id}/preview",

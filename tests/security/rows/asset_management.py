@@ -5,7 +5,7 @@ finds anything; a version that is not the present one is 412, whoever gave it.
 """
 
 from api.scopes import ASSETS_READ, ASSETS_WRITE
-from tests.security.table import STRANGER, Row
+from tests.security.table import BOUND, STRANGER, Row
 
 BASE = "/api/assetmanagement/v3"
 _MATCH = "in header if-match"
@@ -29,6 +29,7 @@ ASPECT_TYPES = [
         scope=ASSETS_READ,
         status=200,
         path=f"{BASE}/aspecttypes/<aspect_type>",
+        callers={BOUND: 200},
     ),
     Row(
         route=f"PUT {BASE}/aspecttypes/{{type_id}}",
@@ -75,6 +76,7 @@ ASSET_TYPES = [
         scope=ASSETS_READ,
         status=200,
         path=f"{BASE}/assettypes/<asset_type>",
+        callers={BOUND: 200},
     ),
     Row(
         route=f"PUT {BASE}/assettypes/{{type_id}}",
@@ -137,7 +139,13 @@ ASSETS = [
         foreign={f"asset_type {_BODY}": 400, f"asset {_BODY}": 400},
         callers={STRANGER: 400},
     ),
-    Row(route=f"GET {BASE}/assets/root", scope=ASSETS_READ, status=200, path=f"{BASE}/assets/root"),
+    Row(
+        route=f"GET {BASE}/assets/root",
+        scope=ASSETS_READ,
+        status=200,
+        path=f"{BASE}/assets/root",
+        callers={BOUND: 404},
+    ),
     Row(
         route=f"GET {BASE}/assets/{{asset_id}}",
         scope=ASSETS_READ,

@@ -6,7 +6,7 @@ its sender's own word and names nothing.
 
 from api.scopes import EVENTS_DELETE, EVENTS_READ, EVENTS_WRITE
 from tests.security.estate import EVENT_TIME
-from tests.security.table import STRANGER, Row
+from tests.security.table import BOUND, SHARED, STRANGER, Row
 
 BASE = "/api/eventmanagement/v3"
 _ANYWHERE = {"entityId": "<asset>", "typeId": "<event_type>", "timestamp": EVENT_TIME}
@@ -36,6 +36,7 @@ EVENTS = [
         scope=EVENTS_READ,
         status=200,
         path=f"{BASE}/events/<event>",
+        callers={SHARED: 200},
     ),
     Row(
         route=f"PUT {BASE}/events/{{event_id}}",
@@ -76,6 +77,7 @@ TYPES = [
         scope=EVENTS_READ,
         status=200,
         path=f"{BASE}/eventTypes/<event_type>",
+        callers={BOUND: 200},
     ),
     Row(
         route=f"PUT {BASE}/eventTypes/{{type_id}}",

@@ -1,7 +1,7 @@
 """Files of assets. Names are the same in all tenants, so only asset and version could be foreign."""
 
 from api.scopes import FILES_DELETE, FILES_READ, FILES_WRITE
-from tests.security.table import Row
+from tests.security.table import SHARED, Row
 
 BASE = "/api/iotfile/v3"
 _FILE = f"{BASE}/files/{{entity}}/{{path}}"
@@ -26,8 +26,15 @@ ROWS = [
         scope=FILES_READ,
         status=200,
         path=f"{BASE}/files/<asset>",
+        callers={SHARED: 200},
     ),
-    Row(route=f"GET {_FILE}", scope=FILES_READ, status=200, path=f"{BASE}/files/<asset>/kept.txt"),
+    Row(
+        route=f"GET {_FILE}",
+        scope=FILES_READ,
+        status=200,
+        path=f"{BASE}/files/<asset>/kept.txt",
+        callers={SHARED: 200},
+    ),
     Row(
         route=f"GET {_FILE}",
         note="known",
@@ -36,6 +43,7 @@ ROWS = [
         path=f"{BASE}/files/<asset>/kept.txt",
         headers={"if-none-match": "<file_etag>"},
         foreign={"file_etag in header if-none-match": 200},
+        callers={SHARED: 304},
     ),
     _put("", "fresh.txt", 201),
     _put("start", "begun.bin", 201, upload="start"),

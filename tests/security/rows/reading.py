@@ -2,7 +2,7 @@
 
 from api.scopes import AGGREGATES_READ, SERIES_READ
 from tests.security.estate import FROM, TO
-from tests.security.table import DEVICE, STRANGER, Row
+from tests.security.table import DEVICE, SHARED, STRANGER, Row
 
 _OWN = "/api/aspectstore/v1"
 _RANGE = {"from": FROM, "to": TO}
@@ -17,6 +17,7 @@ READS = [
         path=f"{_OWN}/timeseries/<asset>/weather",
         query=_RANGE,
         headers=_AFTER,
+        callers={SHARED: 200},
     ),
     Row(
         route=f"POST {_OWN}/query",
@@ -25,6 +26,7 @@ READS = [
         path=f"{_OWN}/query",
         headers=_AFTER,
         body={**_RANGE, "assets": ["<asset>"], "aspects": ["weather"]},
+        callers={SHARED: 200},
     ),
     Row(
         route=f"POST {_OWN}/query",
@@ -34,7 +36,7 @@ READS = [
         path=f"{_OWN}/query",
         headers=_AFTER,
         body={**_RANGE, "assets": ["<asset>"], "aspects": ["weather"], "aggregate": {"unit": "hour"}},
-        callers={DEVICE: 403},
+        callers={DEVICE: 403, SHARED: 200},
     ),
     Row(
         route=f"GET {_OWN}/latest",
@@ -65,6 +67,7 @@ AGGREGATES = [
             path=path,
             query={"assetId": "<asset>", "aspectName": "weather", **_HOURS},
             headers=_AFTER,
+            callers={SHARED: 200},
         )
         for path in ("/api/iottsaggregates/v4/aggregates", f"{_OWN}/aggregates")
     ),
@@ -76,6 +79,7 @@ AGGREGATES = [
             path=f"{path}/<asset>/weather",
             query=_HOURS,
             headers=_AFTER,
+            callers={SHARED: 200},
         )
         for path in ("/api/iottsaggregates/v3/aggregates", "/api/iottimeseries/v3/aggregates")
     ),

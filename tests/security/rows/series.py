@@ -1,12 +1,13 @@
 """Records of series, and what became of a write.
 
+A receipt is its writer's, or anybody's of the writer's tenant, and says nothing but whether it is stored.
 An idempotency key belongs to its tenant: one that another tenant has used is new here.
 """
 
 from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE
 from api.series import PATH
 from tests.security.estate import FROM, RECORDS, TO
-from tests.security.table import STRANGER, Row
+from tests.security.table import BOUND, SHARED, STRANGER, Row
 
 ONE = f"{PATH}/{{asset}}/{{aspect}}"
 _HERE = f"{PATH}/<asset>/weather"
@@ -20,6 +21,7 @@ ROWS = [
         headers={"idempotency-key": "<put_key>"},
         body=RECORDS,
         foreign={"put_key in header idempotency-key": 204},
+        callers={SHARED: 204},
     ),
     Row(
         route=f"PATCH {ONE}",
@@ -29,6 +31,7 @@ ROWS = [
         headers={"idempotency-key": "<patch_key>"},
         body=RECORDS,
         foreign={"patch_key in header idempotency-key": 204},
+        callers={SHARED: 204},
     ),
     Row(
         route=f"PUT {PATH}",
@@ -47,12 +50,14 @@ ROWS = [
         path=_HERE,
         query={"from": FROM, "to": TO},
         headers={"read-after": "<receipt>"},
+        callers={SHARED: 200},
     ),
     Row(
         route="GET /api/aspectstore/v1/receipts/{receipt}",
         scope=SERIES_WRITE,
         status=200,
         path="/api/aspectstore/v1/receipts/<receipt>",
+        callers={SHARED: 200, BOUND: 200},
     ),
     Row(
         route=f"DELETE {ONE}",

@@ -1,7 +1,7 @@
 """How clients log in, and what they may learn of tokens."""
 
 from api.scopes import ANY
-from tests.security.table import CALLERS, NOBODY, STRANGER, Row
+from tests.security.table import BOUND, CALLERS, NOBODY, STRANGER, Row
 
 _BEARER = {caller: 401 for caller in CALLERS if caller != NOBODY}
 """A bearer token is no client's secret, whoever's it is."""
@@ -46,7 +46,7 @@ ROWS = [
         path="/oauth/check_token",
         form={"token": "<token>"},
         foreign={"token in form token": 403},
-        callers={STRANGER: 403},
+        callers={STRANGER: 403, BOUND: 200},
     ),
     Row(route="GET /token_keys", scope=None, status=200, path="/token_keys"),
 ]

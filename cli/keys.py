@@ -1,0 +1,134 @@
+"""`aspectstore keys`: what it is called with, and what it does with the keys that sign tokens.
+
+Straight on the catalogue, so no door is needed; running doors follow within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from cli.complaints import Complaint
+
+if TYPE_CHECKING:
+    from api.identity.keys import KeyRing
+    from runtime.settings import Settings
+
+OVERLAP_S = 300
+OVERLAP_S_MAX = 7 * 86_400
+LINE = "{:>6} {:43} {:24} {:24} {}"
+
+
+@click.group("keys")
+def keys() -> None:
+    """The keys that sign tokens: list, rotate, remove.
+
+    For the operator on the machine: it speaks to the store itself.
+    """
+
+
+_PLACES = (
+    click.option("--data", metavar="DIR", help="Folder of everything that the embedded parts keep."),
+    click.option("--store", metavar="STORE", help="sqlite, or cassandra://HOST:PORT/KEYSPACE."),
+)
+
+
+def _placed(command: Any) -> Any:
+    for option in reversed(_PLACES):
+        command = option(command)
+    return command
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    from runtime.settings import load  # noqa: PLC0415
+
+    return load(os.environ, options)
+
+
+@keys.command("list")
+@_placed
+def list_keys(**options: Any) -> None:
+    """Print number, id, creation, time from which it signs, and state of each key, as doors publish them."""
+
+    async def act(ring: KeyRing, now_ms: int) -> None:
+        _print(ring, now_ms)
+
+    _run(_settings(options), act)
+
+
+@keys.command()
+@_placed
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, OVERLAP_S_MAX),
+    default=OVERLAP_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the new key is published before it signs; 0: a token may meet a door that lacks it yet.",
+)
+def rotate(overlap: int, **options: Any) -> None:
+    """Publish a new key that signs all tokens once the overlap is over.
+
+    Nobody is logged out: tokens that older keys signed hold until they end by themselves.
+    """
+    from runtime.ports import DoorPolicy  # noqa: PLC0415
+
+    async def act(ring: KeyRing, now_ms: int) -> None:
+        await ring.rotate(now_ms, DoorPolicy().signing_key_bits, overlap)
+        _print(ring, now_ms)
+
+    _run(_settings(options), act)
+
+
+@keys.command()
+@_placed
+@click.argument("number", type=click.IntRange(1))
+def remove(number: int, **options: Any) -> None:
+    """Take the key of this NUMBER away at once, as it was stolen: every token that it signed is refused.
+
+    The key that signs cannot be taken away; rotate with `--overlap 0` first.
+    """
+
+    async def act(ring: KeyRing, now_ms: int) -> None:
+        await ring.remove(number, now_ms)
+        _print(ring, now_ms)
+
+    _run(_settings(options), act)
+
+
+def _print(ring: KeyRing, now_ms: int) -> None:
+    from schemas.times import format_time  # noqa: PLC0415
+
+    print(LINE.format("number", "key", "created", "signs from", "state"))
+    for place, key in enumerate(ring.published(now_ms)):
+        waits = "waits to sign" if key.signs_from_ms > now_ms else "verifies"
+        times = format_time(key.created_ms), format_time(max(key.created_ms, key.signs_from_ms))
+        print(LINE.format(key.number, key.kid, *times, waits if place else "signs"))
+
+
+def _run(settings: Settings, act: Callable[[KeyRing, int], Awaitable[None]]) -> None:
+    from api.identity.keys import KeyRing  # noqa: PLC0415
+    from runtime import wiring  # noqa: PLC0415
+    from runtime.clock import SystemClock  # noqa: PLC0415
+    from schemas.errors import ServiceError  # noqa: PLC0415
+
+    async def acted() -> None:
+        catalog = await wiring.open_catalog(settings)
+        try:
+            ring = KeyRing(catalog)
+            await ring.reload()
+            now_ms = SystemClock().now_ms()
+            if not ring.published(now_ms):
+                raise Complaint("there are no keys yet: the first door makes one when it starts")
+            await act(ring, now_ms)
+        finally:
+            await catalog.close()
+
+    try:
+        asyncio.run(acted())
+    except ServiceError as error:
+        raise Complaint(error.message) from None
