@@ -42,8 +42,13 @@ ROWS_MAX = 2**31 - 1
 ERASE_ROWS = 500
 """Events erased side by side."""
 
-LEADING = ("places", "times", "versions", "days")
-"""Tables beside `events`, by the names of their statements."""
+LEADING = {
+    "walk_places": "erase_places",
+    "walk_times": "erase_times",
+    "walk_versions": "drop_versions",
+    "walk_days": "erase_days",
+}
+"""Of each table beside `events`: what lists its partitions, and what deletes one."""
 
 _Found = TypeVar("_Found")
 
@@ -162,10 +167,9 @@ class CassandraEventStore(EventStore):
         if entity is not None:
             await self.session.write("erase_days", tenant, entity)
             return total
-        for table in LEADING:
-            async for found in self.session.pages(f"walk_{table}"):
-                keys = [row for row in found if row[0] == tenant]
-                await self._write(*(Call(f"erase_{table}", [key]) for key in keys))
+        for walk, erase in LEADING.items():
+            async for found in self.session.pages(walk):
+                await self._write(*(Call(erase, [key]) for key in found if key[0] == tenant))
         return total
 
     async def count_left(self, tenant: str) -> dict[str, int]:

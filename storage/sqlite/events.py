@@ -108,10 +108,10 @@ class SqliteEventStore(EventStore):
 
     async def erase(self, tenant: str, entity: str | None = None) -> int:
         """Delete all events of a tenant, or of one entity of it, with their versions."""
-        which, key = ("all", (tenant,)) if entity is None else ("entity", (tenant, entity))
+        first, key = ("first_of_all", (tenant,)) if entity is None else ("first_of_entity", (tenant, entity))
 
         def job(connection: apsw.Connection) -> int:
-            rows = list(connection.execute(STATEMENTS[f"first_of_{which}"], (*key, ERASE_ROWS)))
+            rows = list(connection.execute(STATEMENTS[first], (*key, ERASE_ROWS)))
             ids = [(tenant, str(event_id)) for (event_id,) in rows]
             connection.executemany(STATEMENTS["drop_versions"], ids)
             connection.executemany(STATEMENTS["erase"], ids)

@@ -170,8 +170,15 @@ def test_every_route_says_who_may_call_it():
 
     assert [route for route, opt in said.items() if not opt.get("open") and opt.get("scope") is None] == []
     assert sorted(route for route, opt in said.items() if opt.get("open")) == [
+        "GET /api/agentmanagement/v3/oauth/token_key",
+        "GET /api/agentmanagement/v3/oauth/token_keys",
         "GET /health",
+        "GET /oauth/authorize",
         "GET /token_keys",
+        "POST /api/technicaltokenmanager/v3/oauth/token",
+        "POST /api/technicaltokenmanager/v3/oauthTokens",
+        "POST /oauth/authorize",
+        "POST /oauth/revoke",
         "POST /oauth/token",
     ]
 

@@ -16,6 +16,7 @@ import pytest
 import zstandard
 
 from api import formats, querying
+from api.access import Granted
 from api.negotiation import Coding, Format, choose_coding, choose_format
 from schemas.arrow_format import schema_of
 from schemas.aspects import AspectType, Variable, VariableType
@@ -313,7 +314,7 @@ def test_few_pages_are_read_ahead_where_they_may_be_large(names, kind, expected)
     """Eight pages of the longest strings would be 3 GB for one request."""
     query = SeriesQuery(kind, TimeRange(0, 1))
     chosen = [
-        querying.Chosen((MAST, name), SeriesId("acme", MAST, "a"), aspect_type("acme", name), query)
+        querying.Chosen((MAST, name), Granted(SeriesId("acme", MAST, "a"), aspect_type("acme", name)), query)
         for name in names
     ]
 

@@ -23,6 +23,11 @@ COLD = {
     ("statements.cql", "list_series"),  # a walk over a whole store, for its check; no request waits for it
     ("migrate.cql", "read_migrations"),  # a table of a few rows, read at the start
     ("catalog.sql", "trim"),  # once in a thousand changes, through a table of one day
+    # Walks of who erases a tenant (decision 32), through partition keys only:
+    *(("erasing.cql", f"walk_{table}") for table in ("deltas", "pins", "blocks", "heads")),
+    *(("events.cql", f"walk_{table}") for table in ("places", "times", "versions", "days")),
+    *(("catalog.cql", f"walk_{table}") for table in ("documents", "names")),
+    *(("catalog.sql", name) for name in ("names_of", "forget_changes")),
 }
 """Statements that read whole tables, each with its reason; no request of a client waits for any."""
 
