@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rich_click as click
 
 from cli.complaints import Complaint
-
-if TYPE_CHECKING:
-    from runtime.settings import Settings
+from cli.placing import DATA, STREAM, placed, settings_of
 
 
 @click.group("dead-letters")
@@ -21,22 +18,7 @@ def dead_letters() -> None:
     """
 
 
-_PLACES = (
-    click.option("--data", metavar="DIR", help="Data folder of the running `serve`."),
-    click.option("--stream", metavar="STREAM", help="Stream server: redis://HOST:PORT, or unix:///PATH."),
-)
-
-
-def _placed(command: Any) -> Any:
-    for option in reversed(_PLACES):
-        command = option(command)
-    return command
-
-
-def _settings(options: dict[str, Any]) -> Settings:
-    from runtime.settings import load  # noqa: PLC0415
-
-    return load(os.environ, options)
+_placed = placed(DATA, STREAM)
 
 
 @dead_letters.command("list")
@@ -46,7 +28,7 @@ def list_letters(tenant: str | None, **options: Any) -> None:
     """Print place, time of acknowledgement, tenant, asset, size and reason of each."""
     from cli import letters  # noqa: PLC0415
 
-    letters.print_letters(_settings(options), tenant)
+    letters.print_letters(settings_of(options), tenant)
 
 
 @dead_letters.command()
@@ -61,7 +43,7 @@ def replay(tenant: str | None, shard: int | None, positions: tuple[int, ...], **
     from cli import letters  # noqa: PLC0415
     from schemas.jobs import ReplayDeadLetters  # noqa: PLC0415
 
-    letters.replay(_settings(options), ReplayDeadLetters(shard, positions, tenant))
+    letters.replay(settings_of(options), ReplayDeadLetters(shard, positions, tenant))
 
 
 @dead_letters.command()
@@ -72,4 +54,4 @@ def discard(shard: int, positions: tuple[int, ...], **options: Any) -> None:
     """Give POSITIONS of a SHARD up for good; their receipts say so."""
     from cli import letters  # noqa: PLC0415
 
-    letters.discard(_settings(options), shard, positions)
+    letters.discard(settings_of(options), shard, positions)

@@ -6,13 +6,13 @@ Straight on the catalogue, so no door is needed; running doors follow within a s
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from cli.complaints import Complaint
+from cli.placing import DATA, STORE, placed, settings_of
 
 if TYPE_CHECKING:
     from api.identity.keys import KeyRing
@@ -31,22 +31,7 @@ def keys() -> None:
     """
 
 
-_PLACES = (
-    click.option("--data", metavar="DIR", help="Folder of everything that the embedded parts keep."),
-    click.option("--store", metavar="STORE", help="sqlite, or cassandra://HOST:PORT/KEYSPACE."),
-)
-
-
-def _placed(command: Any) -> Any:
-    for option in reversed(_PLACES):
-        command = option(command)
-    return command
-
-
-def _settings(options: dict[str, Any]) -> Settings:
-    from runtime.settings import load  # noqa: PLC0415
-
-    return load(os.environ, options)
+_placed = placed(DATA, STORE)
 
 
 @keys.command("list")
@@ -57,7 +42,7 @@ def list_keys(**options: Any) -> None:
     async def act(ring: KeyRing, now_ms: int) -> None:
         _print(ring, now_ms)
 
-    _run(_settings(options), act)
+    _run(settings_of(options), act)
 
 
 @keys.command()
@@ -81,7 +66,7 @@ def rotate(overlap: int, **options: Any) -> None:
         await ring.rotate(now_ms, DoorPolicy().signing_key_bits, overlap)
         _print(ring, now_ms)
 
-    _run(_settings(options), act)
+    _run(settings_of(options), act)
 
 
 @keys.command()
@@ -97,7 +82,7 @@ def remove(number: int, **options: Any) -> None:
         await ring.remove(number, now_ms)
         _print(ring, now_ms)
 
-    _run(_settings(options), act)
+    _run(settings_of(options), act)
 
 
 def _print(ring: KeyRing, now_ms: int) -> None:

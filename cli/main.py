@@ -18,11 +18,11 @@ from cli.audit import audit
 from cli.complaints import Complaint
 from cli.dead_letters import dead_letters
 from cli.keys import keys
+from cli.placing import DATA, STORE, STREAM, placed, settings_of
 from runtime.settings import SettingsError
 
 if TYPE_CHECKING:
     from client import Client
-    from runtime.settings import Settings
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -50,12 +50,12 @@ def main() -> None:
 
 
 _SERVICE_OPTIONS = (
-    click.option("--data", metavar="DIR", help="Folder of everything that the embedded parts keep."),
+    DATA,
     click.option(
         "--listen", metavar="HOST:PORT", help="Address of the door; a busy port: the next free one."
     ),
-    click.option("--store", metavar="STORE", help="sqlite, or cassandra://HOST:PORT/KEYSPACE."),
-    click.option("--stream", metavar="STREAM", help="embedded, or redis://HOST:PORT, or unix:///PATH."),
+    STORE,
+    STREAM,
     click.option("--durability", type=click.Choice(["always", "everysec"]), help="What acknowledged means."),
     click.option(
         "--profile", type=click.Choice(["open", "strict"]), help="Limits of a tenant without own ones."
@@ -69,22 +69,8 @@ _DOOR_OPTIONS = (
 )
 
 
-def _with_service_options(command: Any) -> Any:
-    for option in reversed(_SERVICE_OPTIONS):
-        command = option(command)
-    return command
-
-
-def _with_door_options(command: Any) -> Any:
-    for option in reversed(_DOOR_OPTIONS):
-        command = option(command)
-    return _with_service_options(command)
-
-
-def _settings(options: dict[str, Any]) -> Settings:
-    from runtime.settings import load as load_settings  # noqa: PLC0415
-
-    return load_settings(os.environ, options)
+_with_service_options = placed(*_SERVICE_OPTIONS)
+_with_door_options = placed(*_SERVICE_OPTIONS, *_DOOR_OPTIONS)
 
 
 @main.command()
@@ -97,7 +83,7 @@ def serve(**options: Any) -> None:
     """
     from cli import serving  # noqa: PLC0415
 
-    serving.serve(_settings(options))
+    serving.serve(settings_of(options))
 
 
 @main.command()
@@ -106,7 +92,7 @@ def door(**options: Any) -> None:
     """Run only doors, on a stream server and a store that run elsewhere."""
     from cli import serving  # noqa: PLC0415
 
-    serving.become("cli.door", settings=_settings(options))
+    serving.become("cli.door", settings=settings_of(options))
 
 
 @main.command()
@@ -116,7 +102,7 @@ def worker(kind: str, **options: Any) -> None:
     """Run one writer, or one worker for jobs, on a stream server and a store that run elsewhere."""
     from cli import serving  # noqa: PLC0415
 
-    serving.become("workers.main", kind, settings=_settings(options))
+    serving.become("workers.main", kind, settings=settings_of(options))
 
 
 @main.command()
@@ -125,12 +111,11 @@ def init(**options: Any) -> None:
     """Make the schema, the first tenant and its technical user; harmless where they are there."""
     from cli import store  # noqa: PLC0415
 
-    store.initialise(_settings(options))
+    store.initialise(settings_of(options))
 
 
 @main.command()
-@click.option("--data", metavar="DIR", help="Folder of everything that the embedded parts keep.")
-@click.option("--store", metavar="STORE", help="sqlite, or cassandra://HOST:PORT/KEYSPACE.")
+@placed(DATA, STORE)
 def verify(**options: Any) -> None:
     """Read every row of the store and print what is damaged, a line each; exit code 1 if anything is.
 
@@ -138,7 +123,7 @@ def verify(**options: Any) -> None:
     """
     from cli import verify as command  # noqa: PLC0415
 
-    sys.exit(0 if command.verify(_settings(options)) else 1)
+    sys.exit(0 if command.verify(settings_of(options)) else 1)
 
 
 @main.command()

@@ -7,10 +7,8 @@ import json
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from click.testing import CliRunner
 
-from cli.main import main
-from tests.client.fake_service import FakeService, answer, refusal, served
+from tests.client.fake_service import FakeService, answer, refusal
 
 BASE = "/api/aspectstore/v1"
 USER = {"name": "ann", "role": "viewer", "scopes": ["iot.tim.r", "asm.r"], "description": "Night",
@@ -84,16 +82,6 @@ class FakeAdministration(FakeService):
 def fake():
     """Give a stand-in."""
     return FakeAdministration()
-
-
-@pytest.fixture
-def run(fake, monkeypatch, tmp_path):
-    """Give a function that runs the command against the stand-in in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    with served(fake.handle) as url:
-        for name, value in {"URL": url, "CLIENT": "loader", "SECRET": "s3cret"}.items():
-            monkeypatch.setenv(f"ASPECTSTORE_{name}", value)
-        yield lambda *words, text=None: CliRunner().invoke(main, words, input=text)
 
 
 CALLS = [
@@ -179,7 +167,7 @@ def test_a_password_comes_from_a_file_and_never_as_an_argument(fake, run, tmp_pa
     (tmp_path / "p").write_text("p4ssword \n")
 
     assert run(*words, "--password-file", "p").exit_code == 0
-    assert run(*words, "--password-file", "-", text="typed-one\n").exit_code == 0
+    assert run(*words, "--password-file", "-", input="typed-one\n").exit_code == 0
 
     assert [told["password"] for _, _, told in fake.sent] == ["p4ssword ", "typed-one"]
 
@@ -217,10 +205,10 @@ def test_a_refusal_is_one_line(fake, run):
 
 def test_deleting_asks_first(fake, run):
     """Without --yes and without an answer nothing is deleted."""
-    assert run("user", "delete", "ann", text="n\n").exit_code == 1
+    assert run("user", "delete", "ann", input="n\n").exit_code == 1
     assert run("user", "delete", "ann").exit_code == 1
     assert fake.sent == []
-    assert run("user", "delete", "ann", text="y\n").exit_code == 0
+    assert run("user", "delete", "ann", input="y\n").exit_code == 0
 
 
 def test_a_token_is_printed_alone_or_for_the_shell(fake, run):
@@ -240,7 +228,7 @@ def test_a_user_logs_in_with_a_password_that_is_not_shown(fake, run, tmp_path):
     first = run(
         "token", "get", "--user", "ann", "--password-file", "p", "--scope", "asm.r", "--scope", "em.r"
     )
-    typed = run("token", "get", "--user", "ann", text="typed-one\n")
+    typed = run("token", "get", "--user", "ann", input="typed-one\n")
 
     form = {"grant_type": "password", "username": "ann"}
     assert [told for *_, told in fake.sent] == [
@@ -256,7 +244,7 @@ def test_a_token_is_checked_without_standing_in_the_list_of_processes(fake, run,
     (tmp_path / "t").write_text("good.token\n")
 
     shown = run("token", "check", "t")
-    refused = run("token", "check", text="bad.token\n")
+    refused = run("token", "check", input="bad.token\n")
 
     assert (shown.exit_code, "sub: ann" in shown.stdout, "scope: asm.r" in shown.stdout) == (0, True, True)
     assert [told["token"] for *_, told in fake.sent] == ["good.token", "bad.token"]

@@ -6,10 +6,8 @@ import json
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from click.testing import CliRunner
 
-from cli.main import main
-from tests.client.fake_service import FakeService, answer, refusal, served
+from tests.client.fake_service import FakeService, answer, refusal
 
 LOG = "/api/aspectstore/v1/audit"
 
@@ -54,13 +52,9 @@ def fake():
 
 
 @pytest.fixture
-def run(fake, monkeypatch, tmp_path):
-    """Give a function that runs the command against the stand-in in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    with served(fake.handle) as url:
-        for name, value in {"URL": url, "CLIENT": "loader", "SECRET": "s3cret"}.items():
-            monkeypatch.setenv(f"ASPECTSTORE_{name}", value)
-        yield lambda *arguments: CliRunner().invoke(main, ["audit", *arguments])
+def run(run):
+    """Give a function that runs this group of the command."""
+    return lambda *words, **more: run("audit", *words, **more)
 
 
 def test_a_table_has_a_line_an_act(run):

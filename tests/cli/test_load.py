@@ -13,9 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from cli.main import main
 from tests.client.fake_service import FakeService, refusal, served
 
 PLAIN = "time,speed,gust,label\n2026-01-01 00:00:00,1.5,3,a\n2026-01-01 00:10:00,2.5,NaN,\n"
@@ -25,16 +23,6 @@ PLAIN = "time,speed,gust,label\n2026-01-01 00:00:00,1.5,3,a\n2026-01-01 00:10:00
 def fake():
     """Give an empty stand-in."""
     return FakeService()
-
-
-@pytest.fixture
-def run(fake, monkeypatch, tmp_path):
-    """Give a function that runs the command against the stand-in in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    with served(fake.handle) as url:
-        for name, value in {"URL": url, "CLIENT": "loader", "SECRET": "s3cret"}.items():
-            monkeypatch.setenv(f"ASPECTSTORE_{name}", value)
-        yield lambda *arguments: CliRunner().invoke(main, [str(one) for one in arguments])
 
 
 def write(path: Path, text: str) -> Path:

@@ -4,10 +4,8 @@ import json
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from click.testing import CliRunner
 
-from cli.main import main
-from tests.client.fake_service import FakeService, answer, served
+from tests.client.fake_service import FakeService, answer
 
 BASE = "/api/aspectstore/v1"
 
@@ -42,13 +40,9 @@ def fake():
 
 
 @pytest.fixture
-def run(fake, monkeypatch, tmp_path):
-    """Give a function that runs the command against the stand-in in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    with served(fake.handle) as url:
-        for name, value in {"URL": url, "CLIENT": "loader", "SECRET": "s3cret"}.items():
-            monkeypatch.setenv(f"ASPECTSTORE_{name}", value)
-        yield lambda *arguments, **more: CliRunner().invoke(main, ["tenant", *arguments], **more)
+def run(run):
+    """Give a function that runs this group of the command."""
+    return lambda *words, **more: run("tenant", *words, **more)
 
 
 def test_a_tenant_is_erased_after_its_name_was_written_twice(run, fake):

@@ -1,6 +1,6 @@
 """Minutes of Schemathesis, all checks, all phases, against a running service on each store (stack.md 3.4).
 
-`ASPECTSTORE_FUZZ_SECONDS` asks for another time than five minutes; with `ASPECTSTORE_FUZZ_REPORT=1` the page
+`FUZZ_SECONDS` asks for another time than five minutes; with `FUZZ_REPORT=1` the page
 of the documentation that shows the result is written anew.
 """
 
@@ -17,8 +17,8 @@ import pytest
 from bench.tenant import Tenant
 from tests.e2e.conftest import CREDENTIALS, clean_environ
 
-SECONDS = int(os.environ.get("ASPECTSTORE_FUZZ_SECONDS", "300"))
-WRITTEN = os.environ.get("ASPECTSTORE_FUZZ_REPORT") == "1"
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "300"))
+WRITTEN = os.environ.get("FUZZ_REPORT") == "1"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 REPORT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "contract.md"
 DESCRIPTION = "/docs/openapi.json"
