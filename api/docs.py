@@ -69,7 +69,7 @@ _TABLES = {
     "application/vnd.apache.arrow.stream": {"schema": {"type": "string", "format": "binary"}},
     "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
 }
-"""What a handler with the mark `formats` in its `opt` answers beside JSON."""
+"""What a handler with the mark `formats` in its `opt` answers beside JSON; `tables` names some of it."""
 
 _UNAVAILABLE = "Repeat after Retry-After"
 
@@ -154,8 +154,9 @@ def _complete(
             operation["requestBody"] = {"required": mark != "json", "content": {media: {"schema": reference}}}
     operation["responses"] = _responses(operation["responses"], path)
     _name_headers(handler, operation["responses"])
-    if opt.get("formats"):
-        operation["responses"]["200"]["content"].update(_TABLES)
+    beside = _TABLES if opt.get("formats") else opt.get("tables", ())
+    for media in beside:
+        operation["responses"]["200"]["content"][media] = _TABLES[media]
 
 
 def _name_headers(handler: HTTPRouteHandler, responses: dict[str, Any]) -> None:

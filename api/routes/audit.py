@@ -139,11 +139,12 @@ _EXPORTING = {
     **_READING,
     200: ResponseSpec(bytes, generate_examples=False, description="The log", media_type=MEDIA[LINES]),
 }
+_TABLES = {"tables": ("text/csv",)}
 
 
 @get(
     f"{PATH}/export",
-    opt=require(AUDIT_READ),
+    opt={**require(AUDIT_READ), **_TABLES},
     responses=_EXPORTING,
     operation_id="exportAuditLines",
     tags=_TAGS,
@@ -169,7 +170,7 @@ async def export_lines(
 
 @get(
     f"{PLATFORM_PATH}/export",
-    opt=require(PLATFORM),
+    opt={**require(PLATFORM), **_TABLES},
     responses=_EXPORTING,
     operation_id="exportPlatformAuditLines",
     tags=_TAGS,
