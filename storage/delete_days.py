@@ -11,9 +11,9 @@ from enum import Enum
 
 import msgspec
 
-from schemas.errors import StoreUnavailable
 from schemas.limits import DAY_MS
-from storage.port import CatalogStore
+from storage.changing import change
+from storage.port import CatalogStore, Document
 
 KIND = "deleteday"
 """Kind and id of the document."""
@@ -82,8 +82,7 @@ def _of_day(known: DeleteDay, now_ms: int) -> DeleteDay:
 async def is_full(catalog: CatalogStore, tenant: str, now_ms: int, most: int) -> bool:
     """Tell whether the day has as many deletes as it may."""
     document = await catalog.get(tenant, KIND, KIND)
-    known = DeleteDay() if document is None else _decoder.decode(document.body)
-    return _of_day(known, now_ms).count >= most
+    return _of_day(_day_in(document), now_ms).count >= most
 
 
 async def give_back(catalog: CatalogStore, tenant: str, now_ms: int, key: str | None) -> None:
@@ -98,20 +97,12 @@ async def give_back(catalog: CatalogStore, tenant: str, now_ms: int, key: str | 
     await _change(catalog, tenant, counted)
 
 
-async def _change(catalog: CatalogStore, tenant: str, changed: Callable[[DeleteDay], DeleteDay]) -> None:
+async def _change(catalog: CatalogStore, tenant: str, counted: Callable[[DeleteDay], DeleteDay]) -> None:
     """Change the document, whoever else does so meanwhile."""
-    for _ in range(CHANGE_TRIES_MAX):
-        document = await catalog.get(tenant, KIND, KIND)
-        known = DeleteDay() if document is None else _decoder.decode(document.body)
-        following = changed(known)
-        if following == known:
-            return
-        body = msgspec.json.encode(following)
-        if document is None:
-            stored = await catalog.create(tenant, KIND, KIND, body)
-        else:
-            stored = await catalog.replace(tenant, KIND, KIND, body, document.version)
-        if stored is not None:
-            return
-    message = f"the deletes of tenant {tenant} could not be counted: others change it all the time"
-    raise StoreUnavailable(message)
+    failed = f"the deletes of tenant {tenant} could not be counted: others change it all the time"
+    place = (tenant, KIND, KIND)
+    await change(catalog, place, _day_in, counted, tries_max=CHANGE_TRIES_MAX, failed=failed)
+
+
+def _day_in(document: Document | None) -> DeleteDay:
+    return DeleteDay() if document is None else _decoder.decode(document.body)

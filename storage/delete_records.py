@@ -12,9 +12,9 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.changes import Clear
-from schemas.errors import StoreUnavailable
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from schemas.receipts import Place
+from storage import changing
 from storage.port import CatalogStore, Document
 from storage.undoing import cleared_by
 
@@ -112,16 +112,13 @@ async def change(
     catalog: CatalogStore, tenant: str, record_id: str, changed: Callable[[DeleteRecord], DeleteRecord]
 ) -> DeleteRecord | None:
     """Change a record, whoever else does so meanwhile; None where there is none (any more)."""
-    for _ in range(CHANGE_TRIES_MAX):
-        document = await catalog.get(tenant, KIND, record_id)
-        if document is None:
-            return None
-        record = record_in(document)
-        following = changed(record)
-        if following == record:
-            return record
-        body = msgspec.json.encode(following)
-        if await catalog.replace(tenant, KIND, record_id, body, document.version) is not None:
-            return following
-    message = f"the record of the delete {record_id} could not be changed: others change it all the time"
-    raise StoreUnavailable(message)
+
+    def read(document: Document | None) -> DeleteRecord | None:
+        return None if document is None else record_in(document)
+
+    def following(known: DeleteRecord | None) -> DeleteRecord | None:
+        return None if known is None else changed(known)
+
+    failed = f"the record of the delete {record_id} could not be changed: others change it all the time"
+    place = (tenant, KIND, record_id)
+    return await changing.change(catalog, place, read, following, tries_max=CHANGE_TRIES_MAX, failed=failed)

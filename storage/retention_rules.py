@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.errors import StoreUnavailable
 from schemas.retention import KEEP_ALL, Rule
+from storage.changing import change
 from storage.port import CatalogStore, Document
 
 KIND = "retention"
@@ -33,18 +33,10 @@ async def read_rule(catalog: CatalogStore, tenant: str) -> Rule:
 
 async def settle_rule(catalog: CatalogStore, tenant: str, days: int, now_ms: int) -> Rule:
     """Make so many days (0: for ever) the tenant's rule, unless they are; gives the rule that holds."""
-    for _ in range(CHANGE_TRIES_MAX):
-        document = await catalog.get(tenant, KIND, KIND)
-        rule = rule_in(document)
-        if rule.days == days:
-            return rule
-        following = rule.changed(days, now_ms)
-        body = msgspec.json.encode(following)
-        if document is None:
-            stored = await catalog.create(tenant, KIND, KIND, body)
-        else:
-            stored = await catalog.replace(tenant, KIND, KIND, body, document.version)
-        if stored is not None:
-            return following
-    message = f"the retention of tenant {tenant} could not be changed: others change it all the time"
-    raise StoreUnavailable(message)
+
+    def following(rule: Rule) -> Rule:
+        return rule if rule.days == days else rule.changed(days, now_ms)
+
+    failed = f"the retention of tenant {tenant} could not be changed: others change it all the time"
+    place = (tenant, KIND, KIND)
+    return await change(catalog, place, rule_in, following, tries_max=CHANGE_TRIES_MAX, failed=failed)
