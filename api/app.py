@@ -16,22 +16,22 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
-from api.access import Access
-from api.admission import Admission
-from api.audit import AuditTrail
-from api.bodies import StrictRequest, check_media, check_present
-from api.catalog import Catalogue
-from api.catalog_index import CatalogIndex
-from api.deletes import DeleteService
+from api.assets.model import Catalogue
+from api.catalog.index import CatalogIndex
+from api.deletes.service import DeleteService
 from api.door import Door
-from api.errors import answer
-from api.feeds import Feeds
-from api.files import FileService
+from api.files.model_files import ModelFiles
+from api.files.service import FileService
+from api.files.uploads import UploadService
+from api.guard.admission import Admission
+from api.guard.audit import AuditTrail
+from api.guard.tenancy import deny_by_default
+from api.http.bodies import StrictRequest, check_media, check_present
+from api.http.errors import answer
+from api.http.queries import check_query
 from api.identity.service import IdentityService
-from api.model_files import ModelFiles
+from api.limits.quotas import HELD, Quotas
 from api.probe import Probe
-from api.queries import check_query
-from api.quotas import HELD, Quotas
 from api.routes import (
     aggregates,
     api_keys,
@@ -70,10 +70,10 @@ from api.routes import (
 )
 from api.routes.docs import docs_routes
 from api.routes.options import options_routes
-from api.series import SeriesService
+from api.series.service import SeriesService
 from api.services import Services
-from api.tenancy import deny_by_default
-from api.uploads import UploadService
+from api.shares.access import Access
+from api.subscriptions.feeds import Feeds
 from runtime.ports import Ports
 from schemas.errors import ServiceError, TooMany, Unavailable
 
@@ -175,7 +175,7 @@ def build_framework(routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
         },
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
-        openapi_config=None,  # `api.docs` describes the routes
+        openapi_config=None,  # `api.http.docs` describes the routes
         logging_config=None,
         signature_namespace={"Services": Services},
     )

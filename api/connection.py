@@ -28,7 +28,7 @@ from schemas.errors import Unavailable
 HEAD_BYTES_MAX: Final = 65_536
 """Request line and headers, and whatever else comes that is no body; tokens have some 1,500 bytes."""
 HEAD_READ_S: Final = 15.0
-"""They must arrive within it; a body has its own deadline (`api.watch`)."""
+"""They must arrive within it; a body has its own deadline (`api.http.watch`)."""
 UNREAD_S: Final = 30.0
 """Within it a client takes of an unread answer what it must send of a body (`body_rate_bytes_min`)."""
 CONNECTIONS_MAX: Final = 4_096

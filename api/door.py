@@ -17,15 +17,15 @@ from typing import cast
 import structlog
 from litestar import Litestar
 
-from api.asgi import BODILESS, Application, Message, Receive, Scope, Send
-from api.budget import HOLDING, BodyBudget, Holding
-from api.errors import Answer
-from api.errors import answer as describe
 from api.hot import HotPath, Kind, announced, judged
-from api.quotas import Limits
-from api.series import PATH as SERIES_PATH
+from api.http.asgi import BODILESS, Application, Message, Receive, Scope, Send
+from api.http.budget import HOLDING, BodyBudget, Holding
+from api.http.errors import Answer
+from api.http.errors import answer as describe
+from api.http.watch import BodyWatch
+from api.limits.quotas import Limits
+from api.series.service import PATH as SERIES_PATH
 from api.services import Services
-from api.watch import BodyWatch
 from runtime import logs
 from schemas.errors import Unavailable
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from litestar.exceptions import HTTPException
 
-from api.budget import Holding
 from api.hot import Kind, Target, too_large
+from api.http.budget import Holding
+from api.http.watch import Arrival, too_slow
 from api.identity.tokens import Identity
-from api.watch import Arrival, too_slow
 from runtime import logs
 from schemas.errors import TooMany, Unavailable
 from schemas.limits import PUT_BODY_BYTES_MAX

@@ -15,19 +15,19 @@ from urllib.parse import parse_qsl
 
 from litestar.exceptions import HTTPException
 
-from api.aggregates import PATH_V4, Request, answer_dialect, answered
-from api.bodies import demand_media
-from api.budget import Holding
-from api.compression import coding_of, expand
-from api.formats import Wish, coded
+from api.guard.signed import KEY_HEADER
+from api.guard.tenancy import demand
+from api.http.bodies import demand_media
+from api.http.budget import Holding
+from api.http.compression import coding_of, expand
+from api.http.formats import Wish, coded
+from api.http.negotiation import Format, choose_coding, choose_format
+from api.http.queries import has_too_many
+from api.identity.scopes import AGGREGATES_READ, SERIES_READ, SERIES_WRITE
 from api.identity.tokens import Identity
-from api.negotiation import Format, choose_coding, choose_format
-from api.queries import has_too_many
-from api.scopes import AGGREGATES_READ, SERIES_READ, SERIES_WRITE
-from api.series import PATH, Answered, write_options
+from api.series.aggregates import PATH_V4, Request, answer_dialect, answered
+from api.series.service import PATH, Answered, write_options
 from api.services import Services
-from api.signed import KEY_HEADER
-from api.tenancy import demand
 from schemas.errors import NotAcceptable
 from schemas.intervals import VALUES_V4
 from schemas.limits import PUT_BODY_BYTES_MAX

@@ -20,7 +20,7 @@ import uvloop
 
 from api.connection import CONNECTIONS_MAX, HEAD_READ_S, Connection
 from api.door import Door
-from api.tls import Certificate
+from api.http.tls import Certificate
 from runtime.places import BACKLOG
 
 KEEP_ALIVE_S = 75

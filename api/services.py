@@ -7,19 +7,19 @@ from typing import TypeAlias
 
 from litestar.di import NamedDependency
 
-from api.access import Access
-from api.audit import AuditTrail
-from api.catalog import Catalogue
-from api.catalog_index import CatalogIndex
-from api.deletes import DeleteService
-from api.feeds import Feeds
-from api.files import FileService
+from api.assets.model import Catalogue
+from api.catalog.index import CatalogIndex
+from api.deletes.service import DeleteService
+from api.files.model_files import ModelFiles
+from api.files.service import FileService
+from api.files.uploads import UploadService
+from api.guard.audit import AuditTrail
 from api.identity.service import IdentityService
-from api.model_files import ModelFiles
+from api.limits.quotas import Quotas
 from api.probe import Probe
-from api.quotas import Quotas
-from api.series import SeriesService
-from api.uploads import UploadService
+from api.series.service import SeriesService
+from api.shares.access import Access
+from api.subscriptions.feeds import Feeds
 from runtime.ports import Ports
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
 
-from api.roles import ROLES
+from api.identity.roles import ROLES
 from cli.complaints import Complaint
 from cli.secret_files import PASSWORD_FILE, secret_in
 from cli.showing import FORMAT, print_list, print_thing

@@ -17,10 +17,10 @@ import rich_click as click
 import structlog
 
 from api.app import create_app
+from api.http.tls import Certificate
 from api.identity.passwords import Passwords
 from api.identity.setup import bootstrap, parse_bootstrap
 from api.server import run, serve
-from api.tls import Certificate
 from runtime import garbage, wiring
 from runtime.places import listen
 from runtime.ports import Ports

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from api.roles import ROLES
+from api.identity.roles import ROLES
+from api.identity.scopes import ALL_SCOPES
 from api.routing import Need, needs
-from api.scopes import ALL_SCOPES
 from cli.main import main
 from runtime import settings
 

@@ -1,6 +1,6 @@
 """Aspect types: what a record may hold, and how that may change (wire 4.2, MS-02 … MS-10).
 
-Domain structs and pure rules only; the shapes of the wire live in `api.wire`. A check returns every
+Domain structs and pure rules only; the shapes of the wire live in `api.http.wire`. A check returns every
 problem with the JSON pointer of its place in a body that names members as the wire does.
 """
 

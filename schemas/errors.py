@@ -22,7 +22,7 @@ ServiceError
 ├─ OutcomeUnknown       a compare-and-set whose answer did not arrive; the caller repeats it
 └─ Corrupt              bytes are not what was written; never retried, always logged loudly
 
-Raised by meaning; translated to status and code in one table, `api/errors.py`.
+Raised by meaning; translated to status and code in one table, `api/http/errors.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Its id follows from the place of its entry in the order, so that whoever comes upon the entry can write it: a
 writer does, before it stores the clear, where the door did not live to. The document says what was asked for;
-what became of it say the receipts (`api.receipts`).
+what became of it say the receipts (`api.reading.receipts`).
 """
 
 from __future__ import annotations

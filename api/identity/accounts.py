@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from api.roles import ROLES
+from api.identity.roles import ROLES
 from schemas.errors import Conflict
 from schemas.ids import CORE, TenantId
 from schemas.tenants import Tenant
@@ -39,9 +39,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """What clients and users have in common."""
 
     role: str = ""
-    """One of `api.roles`, with the scopes that it has today; empty: the scopes are named one by one."""
+    """One of `api.identity.roles`, with the scopes that it has today; empty: scopes are named one by one."""
     subtenant: str | None = None
-    """Its tokens reach what belongs to this subtenant, and nothing else of the tenant (`api.access`)."""
+    """Its tokens reach what belongs to this subtenant, and nothing else of the tenant (`shares.access`)."""
     description: str = ""
     created_ms: int = 0
     suspended: bool = False

@@ -13,8 +13,8 @@ import msgspec
 
 from api.identity.accounts import CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, Accounts, Client, User
 from api.identity.passwords import Passwords
-from api.roles import PLATFORM_ADMIN, ROLES, TENANT_ADMIN
-from api.scopes import DEVICE_SCOPES
+from api.identity.roles import PLATFORM_ADMIN, ROLES, TENANT_ADMIN
+from api.identity.scopes import DEVICE_SCOPES
 from schemas.builtin import root_asset
 from schemas.erasures import ERASED_NAMES
 from schemas.errors import Conflict, Malformed

@@ -54,7 +54,7 @@ class Identity:
     session: str = ""
     """The login that it descends from; empty where a secret was shown and nothing goes on."""
     subtenant: str | None = None
-    """What the caller is bound to; None: the whole tenant is its own (`api.access`)."""
+    """What the caller is bound to; None: the whole tenant is its own (`api.shares.access`)."""
 
 
 @dataclass(slots=True, frozen=True)

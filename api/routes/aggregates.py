@@ -9,7 +9,9 @@ from litestar import Response, get
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
-from api.aggregates import PATH_V4, Request, answer_dialect, answer_own, answered
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
+from api.identity.scopes import AGGREGATES_READ, require
 from api.routes.parts import (
     READ_POSITION,
     SUMMARY_ONLY,
@@ -21,10 +23,8 @@ from api.routes.parts import (
     given_parameters,
     response_of,
 )
-from api.scopes import AGGREGATES_READ, require
+from api.series.aggregates import PATH_V4, Request, answer_dialect, answer_own, answered
 from api.services import Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas.filling import Fill
 from schemas.intervals import VALUES_V3, VALUES_V4, Unit
 from schemas.screen import Method

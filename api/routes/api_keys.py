@@ -11,12 +11,12 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import JSONBody, PathParameter
 
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
 from api.identity.accounts import AnyAccount, scopes_of
 from api.identity.api_keys import ApiKey, NewKey
-from api.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, ALL_SCOPES, require
+from api.identity.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, ALL_SCOPES, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas import codes
 from schemas.errors import Invalid, Problem
 from schemas.limits import API_KEY_LABEL_CHARACTERS_MAX, NAME_CHARACTERS_MAX

@@ -10,15 +10,15 @@ from typing import Annotated, TypeAlias
 from litestar import Response, delete, post, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from api.errors import HAL
-from api.hal import preconditions
+from api.assets.wire import AssetOut, LocationWire
+from api.assets.wire_changes import AssignedFile, Move
+from api.guard.tenancy import Caller
+from api.http.errors import HAL
+from api.http.hal import preconditions
+from api.http.wire import refusals
+from api.identity.scopes import ASSETS_WRITE, require
 from api.routes.assets import PATH, show_asset
-from api.scopes import ASSETS_WRITE, require
 from api.services import Serving
-from api.tenancy import Caller
-from api.wire import refusals
-from api.wire_assets import AssetOut, LocationWire
-from api.wire_changes import AssignedFile, Move
 
 FileKey: TypeAlias = Annotated[
     str, PathParameter(description="What the file is called where it is assigned.")

@@ -7,18 +7,18 @@ from typing import Annotated, TypeAlias
 from litestar import Response, delete, get, patch, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.errors import HAL
-from api.filters import Field, Table
-from api.hal import answer_list, answer_one, origin_of, preconditions
+from api.assets.wire_changes import AssetTypePatch, AssignedFile, StaticVariablePatch
+from api.assets.wire_types import BASE, AssetTypeIn, AssetTypeList, AssetTypeOut, asset_type_out
+from api.catalog.tenant_index import Kept, canonical
+from api.guard.tenancy import Caller
+from api.http.errors import HAL
+from api.http.filters import Field, Table
+from api.http.hal import answer_list, answer_one, origin_of, preconditions
+from api.http.wire import described, refusals
+from api.identity.scopes import ASSETS_READ, ASSETS_WRITE, require
 from api.routes.asset_parts import FileKey
 from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
-from api.scopes import ASSETS_READ, ASSETS_WRITE, require
 from api.services import Serving
-from api.tenancy import Caller
-from api.tenant_index import Kept, canonical
-from api.wire import described, refusals
-from api.wire_changes import AssetTypePatch, AssignedFile, StaticVariablePatch
-from api.wire_types import BASE, AssetTypeIn, AssetTypeList, AssetTypeOut, asset_type_out
 from schemas.assets import AssetType
 
 PATH = f"{BASE}/assettypes"

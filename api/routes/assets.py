@@ -8,19 +8,9 @@ import msgspec
 from litestar import Response, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.access import Reached
-from api.asset_lists import assets_table
-from api.asset_views import AssetView, table_of
-from api.errors import HAL
-from api.filters import Field, Table
-from api.hal import Link, answer_list, answer_one, origin_of, preconditions
-from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
-from api.scopes import ASSETS_READ, ASSETS_WRITE, require
-from api.services import Services, Serving
-from api.tenancy import Caller
-from api.tenant_index import Kept
-from api.wire import described, refusals
-from api.wire_assets import (
+from api.assets.lists import assets_table
+from api.assets.views import AssetView, table_of
+from api.assets.wire import (
     AssetAspectList,
     AssetChange,
     AssetIn,
@@ -29,8 +19,18 @@ from api.wire_assets import (
     AssetVariableList,
     variables_out,
 )
-from api.wire_changes import AssetPatch
-from api.wire_types import BASE
+from api.assets.wire_changes import AssetPatch
+from api.assets.wire_types import BASE
+from api.catalog.tenant_index import Kept
+from api.guard.tenancy import Caller
+from api.http.errors import HAL
+from api.http.filters import Field, Table
+from api.http.hal import Link, answer_list, answer_one, origin_of, preconditions
+from api.http.wire import described, refusals
+from api.identity.scopes import ASSETS_READ, ASSETS_WRITE, require
+from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
+from api.services import Services, Serving
+from api.shares.access import Reached
 from schemas.assets import Asset
 from schemas.shares import Action
 

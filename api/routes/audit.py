@@ -11,12 +11,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from api.audit import Shown
+from api.guard.audit import Shown
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
+from api.identity.scopes import AUDIT_READ, PLATFORM, require
 from api.routes.parts import From, To
-from api.scopes import AUDIT_READ, PLATFORM, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas import codes
 from schemas.audit import AuditFilter, csv_line, decode_cursor, encode_cursor
 from schemas.errors import Invalid, Malformed, Problem

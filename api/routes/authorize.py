@@ -13,14 +13,14 @@ import msgspec
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.audit import LoginNote
-from api.bodies import FORM_TYPES
+from api.guard.audit import LoginNote
+from api.http.bodies import FORM_TYPES
+from api.http.wire import refusals
 from api.identity.authorization import PARAMETERS, Asked, Outcome, SentBack
-from api.login_page import dead_end, login_page, page_headers
+from api.identity.login_page import dead_end, login_page, page_headers
+from api.identity.scopes import opened
 from api.routes.tokens import FORM_BYTES_MAX, address_of, parsed_form
-from api.scopes import opened
 from api.services import Services, Serving
-from api.wire import refusals
 from schemas.errors import Forbidden, TooMany
 
 PATH = "/oauth/authorize"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from api.accounts import AccountService, Granted, LogsIn, NewAccount
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
 from api.identity.accounts import CLIENT, AnyAccount, Client
+from api.identity.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, require
 from api.routes.users import After, Limit, granted_in
-from api.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import refusals
-from api.wire_accounts import AccountPatch, ClientIn, ClientList, ClientOut, SecretIn, client_out
+from api.tenants.accounts import AccountService, Granted, LogsIn, NewAccount
+from api.tenants.wire_accounts import AccountPatch, ClientIn, ClientList, ClientOut, SecretIn, client_out
 
 PATH = "/api/aspectstore/v1/clients"
 

@@ -15,10 +15,10 @@ import msgspec
 from litestar import Response, delete, get, post
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from api.scopes import OPERATIONS_READ, OPERATIONS_WRITE, require
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
+from api.identity.scopes import OPERATIONS_READ, OPERATIONS_WRITE, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas import codes
 from schemas.errors import Invalid, NotFound, Problem, Unavailable
 from schemas.ids import SeriesId, TenantId

@@ -8,15 +8,15 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import PathParameter, QueryParameter
 
-from api.deletes import PATH, Preview, Seen
-from api.receipts import Fate
+from api.deletes.service import PATH, Preview, Seen
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
+from api.identity.scopes import SERIES_DELETE, SERIES_READ, require
+from api.reading.receipts import Fate
 from api.routes.parts import READ_POSITION, From, To, given_parameters, named_header
 from api.routes.series import APPLIED, RECEIPT, Wait
-from api.scopes import SERIES_DELETE, SERIES_READ, require
-from api.series import write_options
+from api.series.service import write_options
 from api.services import Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas.limits import DELETES_LISTED_MAX
 from schemas.times import format_time
 

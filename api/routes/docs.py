@@ -10,8 +10,8 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
-from api.docs import describe, to_page, to_yaml
-from api.scopes import opened
+from api.http.docs import describe, to_page, to_yaml
+from api.identity.scopes import opened
 
 CONTENT_SECURITY = (
     "default-src 'none'; style-src 'unsafe-inline'; "

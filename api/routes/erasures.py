@@ -8,11 +8,11 @@ import msgspec
 from litestar import Response, delete, get
 from litestar.params import PathParameter, QueryParameter
 
-from api.erasures import ErasureService
-from api.scopes import PLATFORM, require
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
+from api.identity.scopes import PLATFORM, require
 from api.services import Serving
-from api.tenancy import Caller
-from api.wire import refusals
+from api.tenants.erasures import ErasureService
 from schemas.erasures import Erasure
 from schemas.limits import TENANTS_LISTED_MAX
 from schemas.times import format_time

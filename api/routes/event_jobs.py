@@ -9,12 +9,12 @@ import msgspec
 from litestar import Response, get, post
 from litestar.params import FromPath, JSONBody
 
-from api.errors import HAL
-from api.events import EventService, new_id
-from api.scopes import EVENTS_DELETE, EVENTS_WRITE, require
+from api.events.service import EventService, new_id
+from api.events.wire import BASE, EventJobOut, event_refusals, job_out
+from api.guard.tenancy import Caller
+from api.http.errors import HAL
+from api.identity.scopes import EVENTS_DELETE, EVENTS_WRITE, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire_events import BASE, EventJobOut, event_refusals, job_out
 from schemas import codes
 from schemas.errors import Invalid, NotFound, Problem, Unavailable
 from schemas.event_filters import parse_event_filter

@@ -5,17 +5,8 @@ from __future__ import annotations
 from litestar import Response, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody
 
-from api.errors import HAL
-from api.event_types import EventTypes, KeptType
-from api.filters import Field, Table
-from api.hal import answer_list, answer_one, origin_of, preconditions
-from api.routes.events import SIZE_DEFAULT, SIZE_MAX, EventPageSize
-from api.routes.listing import Filter, PageNumber, Sort, page_of, wanted
-from api.scopes import EVENTS_DELETE, EVENTS_READ, EVENTS_WRITE, require
-from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import described
-from api.wire_events import (
+from api.events.types import EventTypes, KeptType
+from api.events.wire import (
     BASE,
     EventTypeIn,
     EventTypeList,
@@ -24,6 +15,15 @@ from api.wire_events import (
     event_type_from,
     event_type_out,
 )
+from api.guard.tenancy import Caller
+from api.http.errors import HAL
+from api.http.filters import Field, Table
+from api.http.hal import answer_list, answer_one, origin_of, preconditions
+from api.http.wire import described
+from api.identity.scopes import EVENTS_DELETE, EVENTS_READ, EVENTS_WRITE, require
+from api.routes.events import SIZE_DEFAULT, SIZE_MAX, EventPageSize
+from api.routes.listing import Filter, PageNumber, Sort, page_of, wanted
+from api.services import Services, Serving
 from schemas.event_types import BASE_TYPE, TypeOperation
 
 PATH = f"{BASE}/eventTypes"

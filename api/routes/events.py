@@ -7,18 +7,18 @@ from typing import Annotated, Any, TypeAlias
 from litestar import Response, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.bodies import parse_strictly
-from api.errors import HAL
-from api.events import EVENTS_READ_MAX, EventService, document
-from api.filters import FILTER_CHARACTERS_MAX
-from api.hal import Link, Listed, Wanted, answer_list, answer_one, origin_of, preconditions
+from api.events.service import EVENTS_READ_MAX, EventService, document
+from api.events.wire import BASE, EventList, EventsBillboard, event_out, event_refusals
+from api.guard.tenancy import Caller
+from api.http.bodies import parse_strictly
+from api.http.errors import HAL
+from api.http.filters import FILTER_CHARACTERS_MAX
+from api.http.hal import Link, Listed, Wanted, answer_list, answer_one, origin_of, preconditions
+from api.http.wire import described
+from api.identity.scopes import EVENTS_READ, EVENTS_WRITE, require
 from api.routes.listing import NUMBER_MAX, Filter, PageNumber, Sort
 from api.routes.parts import named_header
-from api.scopes import EVENTS_READ, EVENTS_WRITE, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import described
-from api.wire_events import BASE, EventList, EventsBillboard, event_out, event_refusals
 from schemas import codes
 from schemas.errors import Invalid, Malformed, Problem
 from schemas.event_filters import SORT_DEFAULT, EventFilter, parse_event_filter

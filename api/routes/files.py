@@ -17,16 +17,16 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 from litestar.response import Stream
 
-from api.bodies import ANY_TYPE
-from api.budget import HOLDING
-from api.files import NO_FILE, Place
-from api.hal import Preconditions, version_in
+from api.files.service import NO_FILE, Place
+from api.guard.tenancy import Caller
+from api.http.bodies import ANY_TYPE
+from api.http.budget import HOLDING
+from api.http.hal import Preconditions, version_in
+from api.http.watch import ARRIVAL
+from api.http.wire import refusals
+from api.identity.scopes import FILES_DELETE, FILES_READ, FILES_WRITE, require
 from api.routes.parts import named_header
-from api.scopes import FILES_DELETE, FILES_READ, FILES_WRITE, require
 from api.services import Serving
-from api.tenancy import Caller
-from api.watch import ARRIVAL
-from api.wire import refusals
 from schemas import codes
 from schemas.errors import Invalid, NotFound, Problem
 from schemas.file_queries import parse_filter, path_in, predicate_of, sorter

@@ -8,11 +8,11 @@ import msgspec
 from litestar import Request, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from api.guard.tenancy import demand
+from api.http.wire import refusals
+from api.identity.scopes import OPERATIONS_READ, opened, require
 from api.probe import DOWN, NEEDED, UP, Found
-from api.scopes import OPERATIONS_READ, opened, require
 from api.services import Services, Serving
-from api.tenancy import demand
-from api.wire import refusals
 from runtime.metrics import render
 from schemas.errors import Forbidden, Unauthenticated
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody
 
-from api.hal import preconditions
-from api.legal import Legal
-from api.scopes import TENANT_READ, TENANT_WRITE, require
+from api.guard.tenancy import Caller
+from api.http.hal import preconditions
+from api.http.wire import refusals
+from api.identity.scopes import TENANT_READ, TENANT_WRITE, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.tenants import UNKNOWN
-from api.wire import refusals
-from api.wire_legal import (
+from api.tenants.legal import Legal
+from api.tenants.service import UNKNOWN
+from api.tenants.wire import BASE
+from api.tenants.wire_legal import (
     LegalConfigurationIn,
     LegalConfigurationOut,
     LegalInfoLink,
@@ -21,7 +22,6 @@ from api.wire_legal import (
     region_from,
     region_out,
 )
-from api.wire_tenants import BASE
 from schemas.errors import NotFound
 from schemas.legal import links_by_language, region_of
 

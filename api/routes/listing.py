@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias, TypeVar
 
 from litestar.params import QueryParameter
 
-from api.filters import Table
-from api.hal import SIZE_DEFAULT, SIZE_MAX, Listed, Wanted
+from api.http.filters import Table
+from api.http.hal import SIZE_DEFAULT, SIZE_MAX, Listed, Wanted
 
 T = TypeVar("T")
 

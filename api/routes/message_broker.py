@@ -12,11 +12,11 @@ import msgspec
 from litestar import delete, get, post, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from api.scopes import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, require
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
+from api.identity.scopes import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, require
 from api.services import Services, Serving
-from api.subscriptions import Subscriptions
-from api.tenancy import Caller
-from api.wire import refusals
+from api.subscriptions.service import Subscriptions
 from schemas.errors import Invalid
 from schemas.limits import MESSAGE_BODY_BYTES_MAX
 from schemas.subscriptions import Subscription, check_topic

@@ -17,17 +17,17 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from api.bodies import MULTIPART_TYPES
-from api.errors import HAL
-from api.filters import Field, Table, time_text
-from api.hal import Link, Page, answer_list, answer_one, origin_of, preconditions
+from api.assets.wire_types import BASE
+from api.catalog.tenant_index import Kept
+from api.guard.tenancy import Caller
+from api.http.bodies import MULTIPART_TYPES
+from api.http.errors import HAL
+from api.http.filters import Field, Table, time_text
+from api.http.hal import Link, Page, answer_list, answer_one, origin_of, preconditions
+from api.http.wire import described, refusals
+from api.identity.scopes import ASSETS_READ, ASSETS_WRITE, require
 from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort, page_of, wanted
-from api.scopes import ASSETS_READ, ASSETS_WRITE, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.tenant_index import Kept
-from api.wire import described, refusals
-from api.wire_types import BASE
 from schemas.errors import NotAcceptable
 from schemas.files import OCTETS
 from schemas.limits import MODEL_FILE_BODY_BYTES_MAX

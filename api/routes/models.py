@@ -7,14 +7,14 @@ from typing import Annotated, TypeAlias
 from litestar import get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.errors import HAL
-from api.scopes import ASSETS_READ, ASSETS_WRITE, require
+from api.assets.type_previews import preview_variables
+from api.assets.wire_changes import ModelLockOut, TypeChangePreview, VariablePatch
+from api.assets.wire_types import BASE
+from api.guard.tenancy import Caller
+from api.http.errors import HAL
+from api.http.wire import refusals
+from api.identity.scopes import ASSETS_READ, ASSETS_WRITE, require
 from api.services import Serving
-from api.tenancy import Caller
-from api.type_previews import preview_variables
-from api.wire import refusals
-from api.wire_changes import ModelLockOut, TypeChangePreview, VariablePatch
-from api.wire_types import BASE
 
 PATH = f"{BASE}/model/lock"
 PREVIEW_PATH = "/api/aspectstore/v1/aspecttypes"

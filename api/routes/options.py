@@ -9,7 +9,7 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ControllerRouterHandler
 
-from api.scopes import ANY, require
+from api.identity.scopes import ANY, require
 
 
 def options_routes(routes: Sequence[ControllerRouterHandler]) -> list[HTTPRouteHandler]:

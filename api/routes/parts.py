@@ -8,7 +8,7 @@ from litestar import Response
 from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from api.series import Answered
+from api.series.service import Answered
 
 AssetInPath = Annotated[str, PathParameter(description="Asset id, 32 lowercase hexadecimal digits.")]
 AspectInPath = Annotated[str, PathParameter(description="Name of the aspect on the asset's type.")]

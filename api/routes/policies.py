@@ -8,13 +8,13 @@ import msgspec
 from litestar import Request, Response, delete, get, post, put
 from litestar.params import JSONBody, PathParameter
 
-from api.hal import preconditions
-from api.policies import BUILT_IN, KeptPolicy, PolicyWrites
+from api.catalog.policies import BUILT_IN, KeptPolicy, PolicyWrites
+from api.guard.tenancy import Caller
+from api.http.hal import preconditions
+from api.http.wire import refusals
+from api.identity.scopes import PLATFORM, require
 from api.routes.parts import named_header
-from api.scopes import PLATFORM, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas.limits import Policy
 
 PATH = "/api/aspectstore/v1/policies"

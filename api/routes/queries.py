@@ -8,10 +8,11 @@ from litestar import Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody, QueryParameter
 
-from api.formats import FORMATS, answer, answer_pieces, wish_of
-from api.negotiation import Format
-from api.querying import LATEST_PATH, aggregate_many, read_latest, read_many, read_range
-from api.questions import Question
+from api.guard.tenancy import Caller, demand
+from api.http.formats import FORMATS, answer, answer_pieces, wish_of
+from api.http.negotiation import Format
+from api.http.wire import refusals
+from api.identity.scopes import AGGREGATES_READ, SERIES_READ, require
 from api.routes.parts import (
     LINK,
     READ_POSITION,
@@ -24,10 +25,9 @@ from api.routes.parts import (
     To,
     given_parameters,
 )
-from api.scopes import AGGREGATES_READ, SERIES_READ, require
+from api.series.querying import LATEST_PATH, aggregate_many, read_latest, read_many, read_range
+from api.series.questions import Question
 from api.services import Serving
-from api.tenancy import Caller, demand
-from api.wire import refusals
 from schemas.errors import NotAcceptable
 from schemas.limits import LATEST_SERIES_MAX, QUERY_BODY_BYTES_MAX
 

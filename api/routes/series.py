@@ -9,10 +9,13 @@ from litestar import Response, delete, get, patch, put
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
-from api.delete_rules import demand_no_dry_run
-from api.deletes import PATH as DELETES_PATH
-from api.formats import FORMATS, whole, wish_of
-from api.receipts import Fate
+from api.deletes.rules import demand_no_dry_run
+from api.deletes.service import PATH as DELETES_PATH
+from api.guard.tenancy import Caller
+from api.http.formats import FORMATS, whole, wish_of
+from api.http.wire import refusals
+from api.identity.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE, require
+from api.reading.receipts import Fate
 from api.routes.parts import (
     LINK,
     READ_POSITION,
@@ -28,11 +31,8 @@ from api.routes.parts import (
     named_header,
     response_of,
 )
-from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE, require
-from api.series import PATH, Answered, PairErrors, WriteOptions, write_options
+from api.series.service import PATH, Answered, PairErrors, WriteOptions, write_options
 from api.services import Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas.limits import MULTI_PUT_BODY_BYTES_MAX, PATCH_BODY_BYTES_MAX, PUT_BODY_BYTES_MAX
 from schemas.records import WriteMode
 

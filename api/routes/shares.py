@@ -7,14 +7,14 @@ from typing import Annotated, TypeAlias
 from litestar import Response, delete, get, post, put
 from litestar.params import JSONBody, PathParameter, QueryParameter
 
-from api.hal import preconditions
-from api.scopes import SHARING_READ, SHARING_WRITE, require
+from api.catalog.tenant_index import Kept
+from api.guard.tenancy import Caller
+from api.http.hal import preconditions
+from api.http.wire import refusals
+from api.identity.scopes import SHARING_READ, SHARING_WRITE, require
 from api.services import Services, Serving
-from api.shares import Shares, Side
-from api.tenancy import Caller
-from api.tenant_index import Kept
-from api.wire import refusals
-from api.wire_shares import ShareIn, ShareList, ShareOut, share_from, share_out
+from api.shares.shares import Shares, Side
+from api.shares.wire import ShareIn, ShareList, ShareOut, share_from, share_out
 from schemas.limits import SHARES_LISTED_MAX
 from schemas.shares import Share
 

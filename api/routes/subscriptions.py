@@ -9,15 +9,15 @@ from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from api.feeds import Feed
+from api.guard.signed import KEY_HEADER
+from api.guard.tenancy import Caller, demand
+from api.http.wire import refusals
+from api.identity.scopes import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, require
 from api.identity.tokens import Identity
-from api.scopes import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, require
 from api.services import Services, Serving
-from api.signed import KEY_HEADER
-from api.subscriptions import Subscriptions
-from api.tenancy import Caller, demand
-from api.wire import refusals
-from api.wire_subscriptions import (
+from api.subscriptions.feeds import Feed
+from api.subscriptions.service import Subscriptions
+from api.subscriptions.wire import (
     DeadRangesOut,
     ReplayIn,
     SubscriptionIn,

@@ -8,19 +8,19 @@ import msgspec
 from litestar import Response, delete, get, post, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from api import spring
-from api.errors import HAL
-from api.filters import Field, Table
-from api.hal import Wanted, preconditions
+from api.assets.wire import AssetOut
+from api.catalog.tenant_index import Kept
+from api.guard.tenancy import Caller
+from api.http import spring
+from api.http.errors import HAL
+from api.http.filters import Field, Table
+from api.http.hal import Wanted, preconditions
+from api.http.wire import refusals
+from api.identity.scopes import TENANT_READ, TENANT_WRITE, require
 from api.routes.assets import show_asset
 from api.routes.listing import SIZE, Filter, PageNumber, PageSize, Sort
-from api.scopes import TENANT_READ, TENANT_WRITE, require
 from api.services import Services, Serving
-from api.subtenants import Subtenants
-from api.tenancy import Caller
-from api.tenant_index import Kept
-from api.wire import refusals
-from api.wire_assets import AssetOut
+from api.tenants.subtenants import Subtenants
 from schemas.subtenants import Subtenant
 
 PATH = "/api/tenantmanagement/v4/subtenants"

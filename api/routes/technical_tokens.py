@@ -14,9 +14,10 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, Response, post
 
-from api.bodies import FORM_TYPES, JSON_TYPES
+from api.http.bodies import FORM_TYPES, JSON_TYPES
 from api.identity.accounts import CLIENT_CREDENTIALS
 from api.identity.grants import TokenAnswer
+from api.identity.scopes import opened
 from api.routes.tokens import (
     FORM_BYTES_MAX,
     OAUTH_RESPONSES,
@@ -27,7 +28,6 @@ from api.routes.tokens import (
     parsed_form,
     refusal,
 )
-from api.scopes import opened
 from api.services import Services, Serving
 from schemas.errors import Refused, Unavailable
 

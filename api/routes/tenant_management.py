@@ -9,15 +9,15 @@ from litestar import Response, get, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import JSONBody
 
-from api.bodies import MULTIPART_TYPES
-from api.hal import preconditions
-from api.logos import FORM_BYTES_MAX, Logos, logo_in
-from api.scopes import TENANT_READ, TENANT_WRITE, require
+from api.guard.tenancy import Caller
+from api.http.bodies import MULTIPART_TYPES
+from api.http.hal import preconditions
+from api.http.wire import refusals
+from api.identity.scopes import TENANT_READ, TENANT_WRITE, require
 from api.services import Serving
-from api.tenancy import Caller
-from api.tenants import TenantService
-from api.wire import refusals
-from api.wire_tenants import (
+from api.tenants.logos import FORM_BYTES_MAX, Logos, logo_in
+from api.tenants.service import TenantService
+from api.tenants.wire import (
     BASE,
     LogoForm,
     LogoMetaData,

@@ -7,16 +7,15 @@ from typing import Annotated
 from litestar import Response, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.accounts import Made
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
 from api.identity.accounts import Client
+from api.identity.scopes import PLATFORM, TENANT_READ, TENANT_WRITE, require
 from api.routes.clients import PATH as CLIENTS_PATH
-from api.scopes import PLATFORM, TENANT_READ, TENANT_WRITE, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.tenants import TenantService
-from api.wire import refusals
-from api.wire_accounts import ClientOut, client_out
-from api.wire_tenants import (
+from api.tenants.accounts import Made
+from api.tenants.service import TenantService
+from api.tenants.wire import (
     SettingsPatch,
     TenantIn,
     TenantList,
@@ -26,6 +25,7 @@ from api.wire_tenants import (
     patched,
     tenant_out,
 )
+from api.tenants.wire_accounts import ClientOut, client_out
 from schemas.builtin import root_asset
 from schemas.ids import TenantId
 from schemas.limits import TENANTS_LISTED_MAX

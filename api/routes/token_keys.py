@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from litestar import get
 
-from api.scopes import opened
+from api.identity.scopes import opened
 from api.services import Serving
 
 AGENT_PATH = "/api/agentmanagement/v3/oauth"

@@ -9,15 +9,15 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.audit import LoginNote
-from api.bodies import FORM_TYPES
+from api.guard.audit import LoginNote
+from api.guard.tenancy import Caller
+from api.http.bodies import FORM_TYPES
+from api.http.wire import refusals
 from api.identity.accounts import AUTHORIZATION_CODE, CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN
 from api.identity.grants import BAD_CREDENTIALS, TokenAnswer
+from api.identity.scopes import ANY, opened, require
 from api.identity.tokens import USER, Identity
-from api.scopes import ANY, opened, require
 from api.services import Services, Serving
-from api.tenancy import Caller
-from api.wire import refusals
 from schemas.errors import Forbidden, TooMany, Unauthenticated, Unavailable
 
 FORM_BYTES_MAX = 16_384

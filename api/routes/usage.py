@@ -7,11 +7,11 @@ from typing import Annotated
 from litestar import get
 from litestar.params import PathParameter
 
-from api.scopes import PLATFORM, USAGE_READ, require
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
+from api.identity.scopes import PLATFORM, USAGE_READ, require
+from api.limits.usage import UsageOut, read_usage
 from api.services import Serving
-from api.tenancy import Caller
-from api.usage import UsageOut, read_usage
-from api.wire import refusals
 from schemas.ids import TenantId
 
 PATH = "/api/aspectstore/v1/usage"

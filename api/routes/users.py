@@ -7,13 +7,13 @@ from typing import Annotated
 from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from api.accounts import AccountService, Granted, NewAccount
+from api.guard.tenancy import Caller
+from api.http.wire import refusals
 from api.identity.accounts import USER, AnyAccount, User
-from api.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, require
+from api.identity.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE, require
 from api.services import Serving
-from api.tenancy import Caller
-from api.wire import refusals
-from api.wire_accounts import AccountPatch, PasswordIn, UserIn, UserList, UserOut, user_out
+from api.tenants.accounts import AccountService, Granted, NewAccount
+from api.tenants.wire_accounts import AccountPatch, PasswordIn, UserIn, UserList, UserOut, user_out
 from schemas.limits import ACCOUNTS_LISTED_MAX
 
 PATH = "/api/aspectstore/v1/users"

@@ -12,8 +12,8 @@ import json
 
 import msgspec
 
+from api.identity.scopes import ALL_SCOPES
 from api.identity.tokens import Grant
-from api.scopes import ALL_SCOPES
 from schemas.assets import Asset
 from schemas.builtin import root_asset
 from schemas.subtenants import Subtenant

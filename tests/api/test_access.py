@@ -5,8 +5,8 @@ import re
 import pytest
 
 from api.app import ROUTES
+from api.identity.scopes import ALL_SCOPES
 from api.identity.setup import Credentials, add_client
-from api.scopes import ALL_SCOPES
 from tests.api.doors import bearer, token_of
 
 GUARDED = {

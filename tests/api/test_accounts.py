@@ -10,12 +10,12 @@ import asyncio
 import msgspec
 import pytest
 
-from api.accounts import AccountService
-from api.catalog_index import CatalogIndex
+from api.catalog.index import CatalogIndex
 from api.identity.accounts import Accounts, Client
+from api.identity.roles import ROLES
+from api.identity.scopes import ACCOUNTS_WRITE, ALL_SCOPES, PLATFORM, SERIES_READ
 from api.identity.tokens import CLOCK_SKEW_S_MAX
-from api.roles import ROLES
-from api.scopes import ACCOUNTS_WRITE, ALL_SCOPES, PLATFORM, SERIES_READ
+from api.tenants.accounts import AccountService
 from schemas.errors import Conflict
 from schemas.limits import ACCOUNTS_OF_TENANT_MAX
 from tests.api.doors import NOW_MS, basic, bearer, token_of

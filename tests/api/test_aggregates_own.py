@@ -187,7 +187,7 @@ async def test_percentiles_are_exact(site):
 
 async def test_a_percentile_of_too_many_values_is_refused(site, monkeypatch):
     """One interval has more values than are sorted at once: 400; several of a few each are read apart."""
-    monkeypatch.setattr("api.aggregating.PERCENTILE_VALUES_MAX", 10)
+    monkeypatch.setattr("api.reading.folding.PERCENTILE_VALUES_MAX", 10)
     await site.open.wrote([{"_time": at(-n * 6 * MINUTE_MS), "level": n} for n in range(20)])
     named = {"to": at(0), "functions": "p100", "select": "level"}
 

@@ -12,9 +12,9 @@ import pytest
 
 from api.identity import signatures
 from api.identity.accounts import Accounts
+from api.identity.scopes import DEVICE_SCOPES, OPERATIONS_READ, PLATFORM, SERIES_READ
 from api.identity.setup import add_user
 from api.identity.vault import Vault
-from api.scopes import DEVICE_SCOPES, OPERATIONS_READ, PLATFORM, SERIES_READ
 from runtime.clock import ManualClock
 from schemas.errors import Conflict, Unavailable
 from schemas.limits import SIGNED_BODY_BYTES_MAX

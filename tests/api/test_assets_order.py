@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from api.name_order import FEW, NameOrder
+from api.catalog.name_order import FEW, NameOrder
 
 
 @pytest.mark.parametrize("changes", [1, FEW // 2, FEW * 4])

@@ -10,9 +10,9 @@ import pytest
 from litestar import post
 from litestar.params import FromPath
 
-from api.audit import LOGIN_PAUSE_MS, READ_LINES
+from api.guard.audit import LOGIN_PAUSE_MS, READ_LINES
+from api.identity.scopes import ALL_SCOPES, ASSETS_READ, PLATFORM, require
 from api.identity.setup import Credentials, add_client
-from api.scopes import ALL_SCOPES, ASSETS_READ, PLATFORM, require
 from runtime.clock import ManualClock
 from schemas.audit import Act, Outcome, encode_part
 from schemas.errors import StoreUnavailable
@@ -368,7 +368,7 @@ async def test_a_log_is_asked_by_action_subject_thing_and_time(log, wanted, expe
 
 async def test_a_search_looks_at_so_many_lines_and_goes_on(log, monkeypatch):
     """A page that found nothing among the lines it may look at is short and leads on, not an end."""
-    monkeypatch.setattr("api.audit.AUDIT_READ_LINES_MAX", READ_LINES)
+    monkeypatch.setattr("api.guard.audit.AUDIT_READ_LINES_MAX", READ_LINES)
     await log.store.erase("acme")
     await keep(log, READ_LINES + 5)
 

@@ -14,7 +14,7 @@ import pytest
 
 from api.identity.accounts import AUTHORIZATION_CODE, REFRESH_TOKEN, Accounts, Client
 from api.identity.redirects import is_registered, may_register, source_of
-from api.scopes import DEVICE_SCOPES, SERIES_READ
+from api.identity.scopes import DEVICE_SCOPES, SERIES_READ
 from runtime.clock import ManualClock
 from tests.api.doors import NOW_MS, POLICY, basic, bearer, running_door
 

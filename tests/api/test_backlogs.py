@@ -1,6 +1,6 @@
 """What waits for the writers, as one door knows it."""
 
-from api.backlogs import STEP_US, Backlog
+from api.limits.backlogs import STEP_US, Backlog
 
 
 def test_what_is_applied_waits_no_more():

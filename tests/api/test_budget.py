@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from api.budget import RETRY_AFTER_S, BodyBudget, Holding
 from api.exchange import Exchange
+from api.http.budget import RETRY_AFTER_S, BodyBudget, Holding
 from runtime.ports import DoorPolicy
 from schemas.errors import Unavailable
 from schemas.limits import EXCHANGE_BODY_BYTES_MAX, MB

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from api.catalog_index import OPEN_LINE_S, REBUILD_AFTER_S, CatalogIndex
+from api.catalog.index import OPEN_LINE_S, REBUILD_AFTER_S, CatalogIndex
 from api.identity.setup import create_tenant
 from runtime.clock import ManualClock
 from schemas.aspects import AspectType, Variable, VariableType, with_ids

@@ -9,9 +9,9 @@ import zlib
 import pytest
 import zstandard
 
-from api.bodies import demand_media
-from api.compression import EXPANDED_BYTES_ALWAYS, EXPANSION_MAX, PARTS_MAX, coding_of, expand
-from api.negotiation import Coding
+from api.http.bodies import demand_media
+from api.http.compression import EXPANDED_BYTES_ALWAYS, EXPANSION_MAX, PARTS_MAX, coding_of, expand
+from api.http.negotiation import Coding
 from schemas.errors import Malformed, TooLarge, UnsupportedMedia
 from tests.api.doors import basic
 from tests.api.masts import at, problems

@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     )
 
 from api.app import ROUTES
-from api.docs import describe
+from api.http.docs import describe
 from api.identity.passwords import Passwords
 from api.identity.setup import Credentials, bootstrap
 from runtime.clock import ManualClock

@@ -8,10 +8,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from api.deletes import DeleteService
+from api.deletes.service import DeleteService
 from api.identity.passwords import Passwords
+from api.identity.scopes import SERIES_DELETE, SERIES_READ
 from api.identity.setup import Credentials, add_client
-from api.scopes import SERIES_DELETE, SERIES_READ
 from schemas.errors import StoreUnavailable
 from schemas.limits import DAY_MS, STRICT
 from schemas.times import format_time

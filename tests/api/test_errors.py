@@ -8,10 +8,10 @@ import pytest
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from api import errors as wire_errors
 from api.app import ROUTES
-from api.errors import TABLE, answer, row_of
-from api.scopes import ANY, opened, require
+from api.http import errors as wire_errors
+from api.http.errors import TABLE, answer, row_of
+from api.identity.scopes import ANY, opened, require
 from api.services import Serving
 from schemas import errors
 from schemas.errors import Corrupt, Invalid, Problem, StoreUnavailable, TooMany

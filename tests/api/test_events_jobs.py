@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from api.scopes import EVENTS_DELETE, EVENTS_READ, EVENTS_WRITE
+from api.identity.scopes import EVENTS_DELETE, EVENTS_READ, EVENTS_WRITE
 from schemas.errors import StoreUnavailable
 from schemas.jobs import ARGUMENTS, CREATE_EVENTS, DELETE_EVENTS, CreateEvents, DeleteEvents, NewEvent
 from storage.event_port import EventRow, EventSpan

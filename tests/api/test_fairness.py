@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from api.fairness import LATE_ROOM_BYTES, REQUEST_BYTES, ROOM_BYTES, Fairness
+from api.limits.fairness import LATE_ROOM_BYTES, REQUEST_BYTES, ROOM_BYTES, Fairness
 
 KB = 1_024
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from api import feeds
 from api.routes.subscriptions import PATH
+from api.subscriptions import feeds
 from schemas.limits import FEEDS_OF_SUBSCRIPTION_MAX, KB, NOTICES_KEPT_BYTES_MAX
 from schemas.notices import GapNotice, encode_notice
 from streams.notice_port import LogId, Posting
@@ -244,8 +244,8 @@ async def test_a_slow_reader_costs_one_page(feed, monkeypatch):
 
 async def test_a_feed_needs_the_scope_of_what_it_tells(feed):
     """Who may read subscriptions, but no records, is told of none."""
+    from api.identity.scopes import SUBSCRIPTIONS_READ
     from api.identity.tokens import Grant
-    from api.scopes import SUBSCRIPTIONS_READ
     from tests.api.doors import NOW_MS, bearer
 
     grant = Grant("acme", "acme-tech", "acme-tech", (SUBSCRIPTIONS_READ,), "client-token:v1", 1_799)

@@ -450,7 +450,7 @@ async def test_unknown_parameters_are_ignored(files):
 
 async def test_an_asset_has_as_many_files_as_a_list_shows(files, monkeypatch):
     """One more is refused; a replacement is not, and after a deletion there is room again."""
-    from api import files as service
+    from api.files import service
 
     monkeypatch.setattr(service, "FILES_OF_ASSET_MAX", 2)
     await files.put("a")
@@ -644,7 +644,7 @@ async def test_an_empty_part_is_refused(files):
 
 async def test_uploads_that_nobody_ends_make_room(files, monkeypatch):
     """An asset has so many uploads under way; those of last week end when another begins."""
-    from api import uploads as service
+    from api.files import uploads as service
 
     monkeypatch.setattr(service, "FILE_UPLOADS_OF_ASSET_MAX", 2)
     for name in ("a", "b"):

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from api.budget import RETRY_AFTER_S, Holding
+from api.http.budget import RETRY_AFTER_S, Holding
 from schemas.limits import FILE_BODY_S_MAX, MB
 from storage.disk_files import DiskFileStore
 from storage.files_testing import octets

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from api.filters import (
+from api.http.filters import (
     CONDITIONS_MAX,
     FILTER_CHARACTERS_MAX,
     KEPT_MAX,

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from api import formats, querying
-from api.access import Granted
-from api.negotiation import Coding, Format, choose_coding, choose_format
+from api.http import formats
+from api.http.negotiation import Coding, Format, choose_coding, choose_format
+from api.series import querying
+from api.shares.access import Granted
 from schemas.arrow_format import schema_of
 from schemas.aspects import AspectType, Variable, VariableType
 from schemas.changes import Upsert

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from api import formats, querying, questions
+from api.http import formats
+from api.http.negotiation import Format
 from api.identity.passwords import Passwords
+from api.identity.scopes import SERIES_READ
 from api.identity.setup import Credentials, add_client
-from api.negotiation import Format
-from api.scopes import SERIES_READ
+from api.series import querying, questions
 from schemas.aspects import AspectType, Variable, VariableType
 from schemas.assets import Asset, AssetType, TypeAspect
 from schemas.ids import AspectId

@@ -205,7 +205,7 @@ async def test_the_largest_file_is_stored(files):
 
 async def test_a_tenant_has_so_many_files(files, monkeypatch):
     """What every door knows is bounded: one more is refused."""
-    monkeypatch.setattr("api.model_files.MODEL_FILES_MAX", 1)
+    monkeypatch.setattr("api.files.model_files.MODEL_FILES_MAX", 1)
     await files.post()
 
     answer = await files.send("POST", content=sdk_form())

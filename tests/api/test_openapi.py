@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from api.app import ROUTES
-from api.docs import VERSION, describe, to_yaml
+from api.http.docs import VERSION, describe, to_yaml
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "openapi" / "openapi.yaml"

@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from api.quotas import Quotas
-from api.spending import HELD_AFTER, HOLD_S
+from api.limits.quotas import Quotas
+from api.limits.spending import HELD_AFTER, HOLD_S
 from runtime.metrics import OTHERS, TENANTS_SHOWN_MAX, DoorFigures
 from schemas.errors import TooMany
 from schemas.limits import MB
@@ -366,8 +366,8 @@ async def test_whoever_hammers_is_held_back(site):
 
 async def test_the_bare_path_holds_back_too(monkeypatch):
     """Over a socket: the refusal comes late and once, the connection goes on, the body is let go."""
-    monkeypatch.setattr("api.spending.HELD_AFTER", 1)
-    monkeypatch.setattr("api.spending.HOLD_S", 0.05)
+    monkeypatch.setattr("api.limits.spending.HELD_AFTER", 1)
+    monkeypatch.setattr("api.limits.spending.HOLD_S", 0.05)
     async with served_site() as site:
         await limit(site, site.other, requestsPerS=0.001, requestsBurst=1)
         wire = await site.connect()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from api.aggregates import PATH_V4
-from api.catalog_index import CatalogIndex
+from api.catalog.index import CatalogIndex
+from api.series.aggregates import PATH_V4
 from schemas.ids import CORE
 from schemas.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.retention import Rule

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from api.identity.accounts import AUTHORIZATION_CODE, REFRESH_TOKEN, Accounts, Client
-from api.scopes import DEVICE_SCOPES
+from api.identity.scopes import DEVICE_SCOPES
 from runtime.clock import ManualClock
 from tests.api.doors import NOW_MS, POLICY, basic, bearer, running_door, token_of
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from api.identity.passwords import Passwords
+from api.identity.scopes import ALL_SCOPES
 from api.identity.setup import Credentials, add_client, bootstrap, create_tenant, parse_bootstrap
-from api.scopes import ALL_SCOPES
 from runtime.clock import ManualClock
 from schemas.errors import Conflict, Malformed
 from tests.api.doors import NOW_MS, basic, fresh_catalog, running_door, token_of

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.access import Access
-from api.catalog_index import SHARE, CatalogIndex
+from api.catalog.index import SHARE, CatalogIndex
+from api.identity.roles import ROLES
 from api.identity.setup import create_tenant
 from api.identity.tokens import Identity
-from api.roles import ROLES
+from api.shares.access import Access
 from runtime.clock import ManualClock
 from schemas.assets import Asset
 from schemas.builtin import root_asset

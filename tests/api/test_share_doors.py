@@ -12,9 +12,9 @@ import pytest
 from api.app import create_app
 from api.identity.accounts import CLIENT
 from api.identity.passwords import Passwords
+from api.identity.scopes import ALL_SCOPES
 from api.identity.setup import Credentials, add_client, bootstrap, create_tenant
 from api.identity.tokens import Grant
-from api.scopes import ALL_SCOPES
 from runtime.clock import ManualClock
 from runtime.ports import Ports
 from schemas.assets import Asset

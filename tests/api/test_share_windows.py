@@ -11,8 +11,8 @@ import re
 
 import pytest
 
-from api.reading import Gone, Rows
-from api.windows import Windowed
+from api.reading.fresh import Gone, Rows
+from api.reading.windows import Windowed
 from schemas.ids import SeriesId
 from schemas.queries import TimeRange
 from schemas.times import format_time, parse_time

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from api.roles import ROLES
-from api.scopes import SERIES_READ
-from api.share_index import ShareIndex
+from api.catalog.share_index import ShareIndex
+from api.identity.roles import ROLES
+from api.identity.scopes import SERIES_READ
 from schemas.shares import Action
 from tests.api.masts import PATH, at, problems
 from tests.api.plants import (

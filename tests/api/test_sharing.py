@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from api.sharing import Sharing
+from api.reading.joined import Sharing
 from tests.api.masts import SECOND, at
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from api.identity.scopes import ALL_SCOPES, ASSETS_READ, SERIES_READ, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from api.routes.subscriptions import PATH
-from api.scopes import ALL_SCOPES, ASSETS_READ, SERIES_READ, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from schemas.limits import SUBSCRIPTIONS_OF_TENANT_MAX
 from schemas.standings import DeadRange, Standing, decode_standing, encode_standing
 from schemas.subscriptions import Subscription

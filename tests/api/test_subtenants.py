@@ -8,8 +8,8 @@ from base64 import urlsafe_b64decode
 import pytest
 
 from api.app import build_framework
-from api.bound import BY_HANDLER, BY_PATH
-from api.scopes import ALL_SCOPES
+from api.guard.bound import BY_HANDLER, BY_PATH
+from api.identity.scopes import ALL_SCOPES
 from tests.api.doors import bearer, token_of
 from tests.api.masts import at, problems
 from tests.api.plants import (

@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from api.scopes import ALL_SCOPES
+from api.identity.scopes import ALL_SCOPES
 from tests.api.doors import NOW_MS, basic, bearer, token_of
 
 PATH = "/api/technicaltokenmanager/v3/oauth/token"

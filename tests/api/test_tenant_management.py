@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from api.logos import FORM_BYTES_MAX
+from api.tenants.logos import FORM_BYTES_MAX
 from schemas.limits import LEGAL_BYTES_MAX, LOGO_BYTES_MAX
 
 BASE = "/api/tenantmanagement/v4"

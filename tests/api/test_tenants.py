@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
-from api.tenants import TenantService
+from api.tenants.service import TenantService
 from schemas.builtin import root_asset
 from schemas.ids import CORE
 from schemas.limits import DAY_MS

@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 
 from api.identity.passwords import Passwords
+from api.identity.scopes import DEVICE_SCOPES
 from api.identity.setup import add_user
-from api.scopes import DEVICE_SCOPES
 from runtime.clock import ManualClock
 from tests.api.doors import NOW_MS, POLICY, fresh_catalog, running_door
 from tests.api.served import served_site

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from api.http.tls import Certificate
 from api.server import Server
-from api.tls import Certificate
 from runtime import supervisor
 from runtime.places import listen
 from runtime.settings import Settings, SettingsError

@@ -8,7 +8,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
-from api.scopes import ALL_SCOPES, DEVICE_SCOPES
+from api.identity.scopes import ALL_SCOPES, DEVICE_SCOPES
 from tests.api.doors import NOW_MS, basic, bearer, token_of
 
 NOW_S = NOW_MS // 1_000

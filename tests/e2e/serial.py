@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from api.series import RECEIPT_KEY_ID, RECEIPT_KEY_KIND
+from api.series.service import RECEIPT_KEY_ID, RECEIPT_KEY_KIND
 from runtime import wiring
 from runtime.settings import Settings
 from schemas.ids import CORE

@@ -13,7 +13,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from api.tails import FreshTail, fetch_tail
+from api.reading.tails import FreshTail, fetch_tail
 from runtime.clock import ManualClock
 from schemas.changes import Attach, Change, Clear, Undo, Upsert
 from schemas.columns import Column, Columns

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from api.app import ROUTES
-from api.asgi import BODILESS
+from api.http.asgi import BODILESS
 from bench.tenant import ASPECT
 from tests.operations.conftest import CREDENTIALS
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.hot import Kind
-from api.scopes import DEVICE_SCOPES, PLATFORM
+from api.identity.scopes import DEVICE_SCOPES, PLATFORM
 from tests.api.doors import bearer
 from tests.security.dumps import dump
 from tests.security.estate import ACME, GUEST, OTHER, SLEEPER, Estate, open_estate, opened, served

@@ -20,10 +20,10 @@ import msgspec
 
 from api.identity.accounts import CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN
 from api.identity.passwords import Passwords
+from api.identity.scopes import ALL_SCOPES, DEVICE_SCOPES
 from api.identity.setup import Credentials, add_client, add_user, bootstrap, create_tenant
 from api.identity.tokens import Grant
-from api.scopes import ALL_SCOPES, DEVICE_SCOPES
-from api.series import PATH
+from api.series.service import PATH
 from api.server import Server
 from runtime.clock import ManualClock
 from runtime.places import listen

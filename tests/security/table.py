@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from api.bound import BY_HANDLER, BY_PATH
-from api.scopes import ANY, DEVICE_SCOPES, PLATFORM
+from api.guard.bound import BY_HANDLER, BY_PATH
+from api.identity.scopes import ANY, DEVICE_SCOPES, PLATFORM
 
 HOLE = re.compile(r'"<#(\w+)>"|<(\w+)>')
 

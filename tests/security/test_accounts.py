@@ -8,10 +8,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from api.accounts import AccountService
 from api.identity.brake import PAIR_FAILURES_FREE
 from api.identity.passwords import HASHES_AT_ONCE, WAITING_MAX
-from api.tenants import TenantService
+from api.tenants.accounts import AccountService
+from api.tenants.service import TenantService
 from schemas.errors import Conflict
 from tests.api.doors import NOW_MS, basic, bearer, token_of
 from tests.api.served import until

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from api.app import ROUTES
-from api.scopes import AUDIT_READ
+from api.identity.scopes import AUDIT_READ
 from storage.audit_port import AuditSpan
 from tests.api.doors import bearer
 from tests.security.estate import ACME, OTHER, open_estate, opened
@@ -17,7 +17,7 @@ WITHOUT = {
     "POST /api/aspectstore/v1/query": "reads",
     "POST /api/aspectstore/v1/aspecttypes/{type_id:str}/preview": "tells what a change would do",
     "POST /oauth/check_token": "reads",
-    "POST /oauth/token": "logins are written down by themselves, also refused ones (api.audit)",
+    "POST /oauth/token": "logins are written down by themselves, also refused ones (api.guard.audit)",
     "POST /oauth/authorize": "the same",
     "POST /api/technicaltokenmanager/v3/oauth/token": "the same",
     "POST /api/technicaltokenmanager/v3/oauthTokens": "the same",

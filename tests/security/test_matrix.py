@@ -11,7 +11,7 @@ from litestar.params import FromPath
 
 from api.app import build_framework
 from api.hot import Kind
-from api.scopes import PLATFORM, SERIES_READ, require
+from api.identity.scopes import PLATFORM, SERIES_READ, require
 from schemas.ids import CORE
 from tests.security.collecting import HOT, collect
 from tests.security.estate import ACME

@@ -7,8 +7,8 @@ import itertools
 import pytest
 
 from api.app import build_framework
-from api.roles import ENGINEER, OPERATOR, PLATFORM_ADMIN, ROLES, TENANT_ADMIN, UPLOAD_ONLY, VIEWER
-from api.scopes import ALL_SCOPES, ANY, PLATFORM
+from api.identity.roles import ENGINEER, OPERATOR, PLATFORM_ADMIN, ROLES, TENANT_ADMIN, UPLOAD_ONLY, VIEWER
+from api.identity.scopes import ALL_SCOPES, ANY, PLATFORM
 from tests.security.table import routing_table
 
 LADDER = (VIEWER, OPERATOR, ENGINEER, TENANT_ADMIN, PLATFORM_ADMIN)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from api.series import PATH
+from api.series.service import PATH
 from tests.api.doors import bearer
 from tests.api.served import until
 from tests.security.estate import ACME, BASE, FROM, STILL, TO, open_estate, opened, served

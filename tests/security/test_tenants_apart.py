@@ -11,7 +11,7 @@ import random
 import msgspec
 import pytest
 
-from api.catalog_index import CatalogIndex
+from api.catalog.index import CatalogIndex
 from schemas.assets import Asset
 from schemas.times import format_time
 from tests.api.doors import NOW_MS, bearer

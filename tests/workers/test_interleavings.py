@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from api.reading import Reading
-from api.receipts import Receipts
+from api.reading.fresh import Reading
+from api.reading.receipts import Receipts
 from schemas.changes import Undo
 from schemas.errors import Unavailable
 from schemas.ids import SeriesId

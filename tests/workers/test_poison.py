@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from api.receipts import DISCARDED, Fate
+from api.reading.receipts import DISCARDED, Fate
 from schemas.aspects import VariableType
 from schemas.errors import StoreUnavailable
 from schemas.jobs import ReplayDeadLetters

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from api.receipts import Fate, Receipts
+from api.reading.receipts import Fate, Receipts
 from schemas.changes import Clear
 from schemas.errors import OutcomeUnknown, StoreUnavailable
 from schemas.ids import AspectId, SeriesId

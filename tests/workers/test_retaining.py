@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from api.aggregating import Aggregating
+from api.reading.folding import Aggregating
 from runtime.clock import ManualClock
 from schemas.aspects import VariableType
 from schemas.changes import Clear

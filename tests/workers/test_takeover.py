@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.receipts import Fate
+from api.reading.receipts import Fate
 from schemas.errors import StreamUnavailable
 from schemas.receipts import Place
 from streams.entries import SeriesEntry, encode_entry

@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from api.reading import Reading
-from api.receipts import Receipts
+from api.reading.fresh import Reading
+from api.reading.receipts import Receipts
 from runtime.clock import ManualClock
 from schemas.changes import Change, Clear, Undo, Upsert
 from schemas.columns import Columns

@@ -4,7 +4,7 @@ Names are unique in the installation, so that a taken one is told from a free on
 A place in a list is a name: it shows the caller's own accounts behind it.
 """
 
-from api.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE
+from api.identity.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE
 from tests.security.table import STRANGER, Row
 
 _BASE = "/api/aspectstore/v1"

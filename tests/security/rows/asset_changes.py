@@ -4,7 +4,7 @@ As with whole resources, an id in a body is refused with 400 and its place, and 
 present one is 412, whoever gave it.
 """
 
-from api.scopes import ASSETS_READ, ASSETS_WRITE
+from api.identity.scopes import ASSETS_READ, ASSETS_WRITE
 from tests.security.table import Row
 
 BASE = "/api/assetmanagement/v3"

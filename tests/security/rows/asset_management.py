@@ -4,7 +4,7 @@ In a body an id of another tenant is refused as an unknown one is, with 400 and 
 finds anything; a version that is not the present one is 412, whoever gave it.
 """
 
-from api.scopes import ASSETS_READ, ASSETS_WRITE
+from api.identity.scopes import ASSETS_READ, ASSETS_WRITE
 from tests.security.table import BOUND, STRANGER, Row
 
 BASE = "/api/assetmanagement/v3"

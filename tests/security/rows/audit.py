@@ -1,6 +1,6 @@
 """The audit log. A cursor is signed for one tenant: another's is refused as a forged one is."""
 
-from api.scopes import AUDIT_READ, PLATFORM
+from api.identity.scopes import AUDIT_READ, PLATFORM
 from tests.security.table import STRANGER, Row
 
 _LOG = "/api/aspectstore/v1/audit"

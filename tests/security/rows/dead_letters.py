@@ -4,7 +4,7 @@ A cursor is a place in an order that all tenants share: it shows the caller's ow
 else. A replay takes the caller's letters of the places that are named, so a foreign place is an empty job.
 """
 
-from api.scopes import OPERATIONS_READ, OPERATIONS_WRITE
+from api.identity.scopes import OPERATIONS_READ, OPERATIONS_WRITE
 from tests.security.table import STRANGER, Row
 
 _LETTERS = "/api/aspectstore/v1/dead-letters"

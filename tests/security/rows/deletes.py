@@ -4,8 +4,8 @@ In a list the id of a delete is a place in time, that of an asset a filter: anot
 caller's own tenant has there, which is nothing of the other's.
 """
 
-from api.deletes import PATH
-from api.scopes import SERIES_DELETE, SERIES_READ
+from api.deletes.service import PATH
+from api.identity.scopes import SERIES_DELETE, SERIES_READ
 from tests.security.estate import FROM, TO
 from tests.security.table import BOUND, STRANGER, Row
 

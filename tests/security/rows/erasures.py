@@ -1,6 +1,6 @@
 """Erasing tenants, for who manages them. The name is written twice: another one in the path is refused."""
 
-from api.scopes import PLATFORM
+from api.identity.scopes import PLATFORM
 from tests.security.table import Row
 
 _ALL = "/api/aspectstore/v1/tenants"

@@ -4,7 +4,7 @@ As in asset management an id in a body is refused with 400, one in a filter find
 its sender's own word and names nothing.
 """
 
-from api.scopes import EVENTS_DELETE, EVENTS_READ, EVENTS_WRITE
+from api.identity.scopes import EVENTS_DELETE, EVENTS_READ, EVENTS_WRITE
 from tests.security.estate import EVENT_TIME
 from tests.security.table import BOUND, SHARED, STRANGER, Row
 

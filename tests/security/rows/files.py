@@ -1,6 +1,6 @@
 """Files of assets. Names are the same in all tenants, so only asset and version could be foreign."""
 
-from api.scopes import FILES_DELETE, FILES_READ, FILES_WRITE
+from api.identity.scopes import FILES_DELETE, FILES_READ, FILES_WRITE
 from tests.security.table import SHARED, Row
 
 BASE = "/api/iotfile/v3"

@@ -4,7 +4,7 @@ The login page and the Technical Token Manager prove somebody by what only he kn
 rows call them as nobody who is known, and `tests/api` has the rest.
 """
 
-from api.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE
+from api.identity.scopes import ACCOUNTS_READ, ACCOUNTS_WRITE
 from tests.security.table import CALLERS, NOBODY, STRANGER, Row
 
 _AGENTS = "/api/agentmanagement/v3/oauth"

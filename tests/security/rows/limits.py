@@ -3,7 +3,7 @@
 A change names a version that no policy has, so that every caller finds them as they were.
 """
 
-from api.scopes import PLATFORM, USAGE_READ
+from api.identity.scopes import PLATFORM, USAGE_READ
 from tests.security.table import Row
 
 _POLICIES = "/api/aspectstore/v1/policies"

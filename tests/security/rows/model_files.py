@@ -1,6 +1,6 @@
 """Files of asset management."""
 
-from api.scopes import ASSETS_READ, ASSETS_WRITE
+from api.identity.scopes import ASSETS_READ, ASSETS_WRITE
 from tests.security.table import Row
 
 _FILES = "/api/assetmanagement/v3/files"

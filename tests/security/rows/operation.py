@@ -1,6 +1,6 @@
 """Health and metrics."""
 
-from api.scopes import OPERATIONS_READ
+from api.identity.scopes import OPERATIONS_READ
 from tests.security.table import Row
 
 ROWS = [

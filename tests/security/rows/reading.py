@@ -1,6 +1,6 @@
 """Our own reads of series and aggregates, and those of the dialect for aggregates."""
 
-from api.scopes import AGGREGATES_READ, SERIES_READ
+from api.identity.scopes import AGGREGATES_READ, SERIES_READ
 from tests.security.estate import FROM, TO
 from tests.security.table import DEVICE, SHARED, STRANGER, Row
 

@@ -4,8 +4,8 @@ A receipt is its writer's, or anybody's of the writer's tenant, and says nothing
 An idempotency key belongs to its tenant: one that another tenant has used is new here.
 """
 
-from api.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE
-from api.series import PATH
+from api.identity.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE
+from api.series.service import PATH
 from tests.security.estate import FROM, RECORDS, TO
 from tests.security.table import BOUND, SHARED, STRANGER, Row
 

@@ -6,7 +6,14 @@ sees it, and is told so. In asset management a shared asset is there for who ask
 
 from typing import Any
 
-from api.scopes import ASSETS_READ, SERIES_READ, SHARING_READ, SHARING_WRITE, TENANT_READ, TENANT_WRITE
+from api.identity.scopes import (
+    ASSETS_READ,
+    SERIES_READ,
+    SHARING_READ,
+    SHARING_WRITE,
+    TENANT_READ,
+    TENANT_WRITE,
+)
 from schemas.shares import Action
 from tests.security.estate import GUEST
 from tests.security.table import BOUND, SHARED, STRANGER, Row

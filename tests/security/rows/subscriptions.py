@@ -4,7 +4,7 @@ What a filter names is not looked up, so no id stands in a body. A stream of eve
 asks for that of a suspended subscription. Names of subscribers and topics are a tenant's own.
 """
 
-from api.scopes import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
+from api.identity.scopes import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from tests.security.table import SHARED, STRANGER, Row
 
 PATH = "/api/aspectstore/v1/subscriptions"

@@ -3,7 +3,7 @@
 Who manages the tenants reaches every tenant by its name; nobody else gets further than 403.
 """
 
-from api.scopes import PLATFORM, TENANT_READ, TENANT_WRITE
+from api.identity.scopes import PLATFORM, TENANT_READ, TENANT_WRITE
 from tests.security.table import Row
 
 BASE = "/api/tenantmanagement/v4"

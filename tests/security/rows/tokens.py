@@ -1,6 +1,6 @@
 """How clients log in, and what they may learn of tokens."""
 
-from api.scopes import ANY
+from api.identity.scopes import ANY
 from tests.security.table import BOUND, CALLERS, NOBODY, STRANGER, Row
 
 _BEARER = {caller: 401 for caller in CALLERS if caller != NOBODY}

@@ -1,0 +1,1 @@
+"""Asset management: assets, aspect types, asset types (wire 4)."""

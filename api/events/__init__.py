@@ -1,0 +1,1 @@
+"""Event management (wire 9)."""

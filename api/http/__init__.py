@@ -1,0 +1,1 @@
+"""What every route stands on: bodies in, errors, formats, lists and preconditions out (wire 0)."""

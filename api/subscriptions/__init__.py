@@ -1,0 +1,1 @@
+"""What tenants are told of: new data and changes of the model (design 9)."""
