@@ -111,6 +111,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
     quality_code: bool = False
     default_value: str | None = None
     searchable: bool = False
+    """A wish that means something for static variables only; clients send it with dynamic ones too."""
 
     @property
     def characters_max(self) -> int:
@@ -230,11 +231,6 @@ def check_variable(variable: Variable, at: str, category: str) -> list[Problem]:
             category == DYNAMIC or variable.type is not VariableType.BIG_STRING,
             "/dataType",
             "BIG_STRING is allowed in dynamic aspects only; use STRING.",
-        ),
-        (
-            category == STATIC or not variable.searchable,
-            "/searchable",
-            "Only static variables are searchable.",
         ),
         (
             category == STATIC or variable.default_value is None,

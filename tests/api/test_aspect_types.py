@@ -127,7 +127,6 @@ async def test_variables_are_added_changed_renamed_and_removed(service):
         ({"note": {"qualityCode": True}}, [("/note/qualityCode", "invalidRequestBodyProperty")]),
         ({"note": {"name": "temperature"}}, [("/note/name", "invalidRequestBodyProperty")]),
         ({"temperature": None, "note": {"name": "id"}}, [("/note/name", "invalidRequestBodyProperty")]),
-        ({"note": {"searchable": True}}, [("/note/searchable", "invalidRequestBodyProperty")]),
         ({"note": {"name": "temperature_qc"}}, [("/note/name", "invalidRequestBodyProperty")]),
     ],
 )

@@ -119,11 +119,12 @@ def test_bytes_of_a_configuration():
 
 
 def test_static_and_dynamic():
-    """BIG_STRING is for dynamic aspects; defaults and search for static ones (MS-03, MS-06)."""
+    """BIG_STRING is for dynamic aspects; defaults for static ones (MS-03, MS-06)."""
     assert pointers(v("x", "BIG_STRING"), category="static") == ["/variables/0/dataType"]
     static = v("x", "STRING", searchable=True, default_value="y" * 255)
     assert pointers(static, category="static") == []
-    assert pointers(static) == ["/variables/0/searchable", "/variables/0/defaultValue"]
+    assert pointers(static) == ["/variables/0/defaultValue"]
+    assert pointers(v("x", "DOUBLE", searchable=True)) == []  # the dialect's own command sends it so
     for wrong in ("", "y" * 256):
         assert pointers(v("x", "STRING", default_value=wrong), category="static") == [
             "/variables/0/defaultValue"
