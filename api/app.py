@@ -16,6 +16,13 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.types import ControllerRouterHandler
 
+from api.agents.data_sources import DataSourceService
+from api.agents.diagnostics import Diagnostics
+from api.agents.exchange import ExchangeService
+from api.agents.mappings import MappingService
+from api.agents.payloads import Payloads
+from api.agents.quarantine import Quarantine
+from api.agents.service import AgentService
 from api.assets.model import Catalogue
 from api.catalog.index import CatalogIndex
 from api.deletes.service import DeleteService
@@ -30,9 +37,12 @@ from api.http.bodies import StrictRequest, check_media, check_present
 from api.http.errors import answer
 from api.http.queries import check_query
 from api.identity.service import IdentityService
+from api.jobs.service import JobService
 from api.limits.quotas import HELD, Quotas
 from api.probe import Probe
 from api.routes import (
+    agent_identity,
+    agents,
     aggregates,
     api_keys,
     aspect_types,
@@ -41,21 +51,28 @@ from api.routes import (
     assets,
     audit,
     authorize,
+    bulk,
     clients,
+    data_sources,
     dead_letters,
     deletes,
+    diagnostics,
     erasures,
     event_jobs,
     event_types,
     events,
+    exchange,
     files,
     health,
+    jobs,
     legal,
+    mappings,
     message_broker,
     model_files,
     models,
     policies,
     queries,
+    recoverable_records,
     series,
     shares,
     subscriptions,
@@ -85,6 +102,8 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *api_keys.ROUTES,
     *token_keys.ROUTES,
     *technical_tokens.ROUTES,
+    *agents.ROUTES,
+    *agent_identity.ROUTES,
     *health.ROUTES,
     *aspect_types.ROUTES,
     *asset_types.ROUTES,
@@ -97,6 +116,13 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *aggregates.ROUTES,
     *dead_letters.ROUTES,
     *deletes.ROUTES,
+    *jobs.ROUTES,
+    *bulk.ROUTES,
+    *data_sources.ROUTES,
+    *mappings.ROUTES,
+    *exchange.ROUTES,
+    *recoverable_records.ROUTES,
+    *diagnostics.ROUTES,
     *events.ROUTES,
     *event_types.ROUTES,
     *event_jobs.ROUTES,
@@ -137,6 +163,12 @@ def join(litestar: Litestar, ports: Ports) -> Door:
     identity = IdentityService(ports, index.is_active, Admission(index).admit)
     file_service = FileService(ports, index)
     series_service = SeriesService(ports, index, access, quotas)
+    agents = AgentService(ports, index, identity)
+    mapping_service = MappingService(ports, index, agents)
+    configurations = DataSourceService(ports, index, agents, mapping_service)
+    quarantine, diagnostic_service = Quarantine(ports, index, file_service), Diagnostics(ports, index)
+    agents.farewells += [quarantine.remove_of, diagnostic_service.remove_of]
+    payloads = Payloads(ports, access, file_service, configurations)
     services = Services(
         ports,
         identity,
@@ -152,6 +184,15 @@ def join(litestar: Litestar, ports: Ports) -> Door:
         ModelFiles(ports.catalog, index, ports.clock, file_service),
         Feeds(ports.clock),
         DeleteService(ports, index, access, series_service),
+        JobService(ports, index, access, series_service),
+        agents,
+        configurations,
+        mapping_service,
+        quarantine,
+        diagnostic_service,
+        ExchangeService(
+            ports, index, series_service, payloads, quarantine=quarantine, diagnostics=diagnostic_service
+        ),
     )
     litestar.state.services = services
     return Door(litestar, services)

@@ -14,6 +14,7 @@ import asyncio
 import math
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 
 import httptools
@@ -168,7 +169,7 @@ class Connection(HttpToolsProtocol):
         """Begin a request."""
         if self._refusal is not None or self.transport.is_closing():
             raise _Ended
-        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > HEAD_BYTES_MAX:
+        if sum(map(len, chain.from_iterable(self.headers))) + len(self.url) > HEAD_BYTES_MAX:
             self._refuse_head()
             raise _Ended
         if not self._is_host_clear():

@@ -63,7 +63,13 @@ class Door:
         """Load the catalogue, follow it while the block runs, and let go at its end."""
         await self.services.load()
         services = self.services
-        tasks = (self._follow(), self.watch.run(), services.probe.publish(), services.quotas.run())
+        tasks = (
+            self._follow(),
+            self.watch.run(),
+            services.probe.publish(),
+            services.quotas.run(),
+            services.agents.presence.run(),
+        )
         followers = [asyncio.create_task(task) for task in tasks]
         try:
             yield self

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from litestar.exceptions import HTTPException
 
-from api.hot import Kind, Target, too_large
+from api.hot import Target, too_large
 from api.http.budget import Holding
 from api.http.watch import Arrival, too_slow
 from api.identity.tokens import Identity
 from runtime import logs
 from schemas.errors import TooMany, Unavailable
-from schemas.limits import PUT_BODY_BYTES_MAX
 
 if TYPE_CHECKING:
     from api.connection import Connection
@@ -90,7 +89,7 @@ class Exchange:
             return
         if not self.more_body:
             self._start()
-        elif self._target.kind is Kind.WRITE:
+        elif self._target.kind.body_bytes_max:
             self._arrival = door.watch.begin(self._give_up)
 
     def take(self, body: bytes) -> None:
@@ -101,7 +100,7 @@ class Exchange:
         if self._answered or self._refusal is not None:
             return  # the rest of a refused body
         try:
-            if self._size > PUT_BODY_BYTES_MAX:
+            if self._size > self._target.kind.body_bytes_max:
                 raise too_large()
             self._holding.add(len(body))
         except (HTTPException, Unavailable) as error:
@@ -138,7 +137,9 @@ class Exchange:
         parts = self._parts
         try:
             body = parts[0] if len(parts) == 1 else b"".join(parts)
-            answered = await hot.serve(caller, self._headers, self._target, body, self._holding)
+            answered = await hot.serve(
+                caller, self._headers, self._target, body, self._holding, logref=self._id
+            )
         except Exception as error:  # noqa: BLE001  # logged and answered
             self._refuse(error)
         else:

@@ -1,4 +1,4 @@
-"""The requests that decide how fast the door is, without the framework: PUT and GET of a series, aggregates.
+"""The requests that decide how fast the door is, without the framework: PUTs, GET of a series, aggregates.
 
 Same checks, same service calls and same answers as the framework's routes (`api.routes.series`,
 `api.routes.aggregates`); a test sends both ways what any client may send and compares. Measured on one
@@ -30,13 +30,15 @@ from api.series.service import PATH, Answered, write_options
 from api.services import Services
 from schemas.errors import NotAcceptable
 from schemas.intervals import VALUES_V4
-from schemas.limits import PUT_BODY_BYTES_MAX
+from schemas.limits import MULTI_PUT_BODY_BYTES_MAX, PUT_BODY_BYTES_MAX
 from schemas.records import WriteMode
 
 Headers = Mapping[bytes, bytes]
 Place = tuple[str, str]
 """Asset and the name of its aspect, as sent."""
+NOWHERE: Final = ("", "")
 
+_SET: Final = PATH.encode()
 _PREFIX: Final = f"{PATH}/".encode()
 _AGGREGATES: Final = f"{PATH_V4}?".encode()
 
@@ -64,21 +66,21 @@ JUDGED: Final = frozenset(
 
 
 class Kind(Enum):
-    """What is asked for, with the method and route by which `/metrics` counts it, and the scope it needs."""
+    """What is asked for."""
 
-    WRITE = ("PUT", f"{PATH}/{{asset}}/{{aspect}}", SERIES_WRITE)
+    WRITE = ("PUT", f"{PATH}/{{asset}}/{{aspect}}", SERIES_WRITE, PUT_BODY_BYTES_MAX)
+    WRITE_SET = ("PUT", PATH, SERIES_WRITE, MULTI_PUT_BODY_BYTES_MAX)
     READ = ("GET", f"{PATH}/{{asset}}/{{aspect}}", SERIES_READ)
     AGGREGATE = ("GET", PATH_V4, AGGREGATES_READ)
 
-    @property
-    def route(self) -> tuple[str, str]:
-        """Give method and route."""
-        return self.value[:2]
-
-    @property
-    def scope(self) -> str:
-        """Give the scope."""
-        return self.value[2]
+    def __init__(self, method: str, route: str, scope: str, body_bytes_max: int = 0) -> None:
+        """Say what a kind has that each request asks for."""
+        self.route = method, route
+        """By which `/metrics` counts it."""
+        self.scope = scope
+        """Which it needs."""
+        self.body_bytes_max = body_bytes_max
+        """0 for a read, which has no body."""
 
 
 class Target(NamedTuple):
@@ -86,6 +88,7 @@ class Target(NamedTuple):
 
     kind: Kind
     place: Place
+    """`NOWHERE` where the body names the places."""
     parameters: Mapping[str, str]
     """Of the query; of repeated ones the last."""
     wish: Wish = Wish()
@@ -105,11 +108,11 @@ class HotPath:
         caller = services.identity.identify(headers.get(b"authorization"), now_s)
         demand(caller, target.kind.scope)
         spending = services.quotas.admit(caller.tenant)
-        if target.kind is Kind.WRITE:
+        if target.kind.body_bytes_max:
             media = headers.get(b"content-type", b"").decode("latin-1")
             demand_media(media, _coding(headers), compressed=True)
             announced_bytes = announced(headers)
-            if announced_bytes > PUT_BODY_BYTES_MAX:
+            if announced_bytes > target.kind.body_bytes_max:
                 raise too_large()
             if spending.is_limited:
                 late = headers.get(b"catch-up") == b"true"
@@ -118,14 +121,21 @@ class HotPath:
         return caller
 
     async def serve(
-        self, caller: Identity, headers: Headers, target: Target, body: bytes, holding: Holding
+        self,
+        caller: Identity,
+        headers: Headers,
+        target: Target,
+        body: bytes,
+        holding: Holding,
+        *,
+        logref: str,
     ) -> Answered:
-        """Serve an admitted request."""
-        if target.kind is Kind.WRITE:
+        """Serve an admitted request; `logref` names it in an answer that tells of refused parts."""
+        if target.kind.body_bytes_max:
             if b"content-encoding" in headers:
-                body = expand(body, coding_of(_coding(headers)), PUT_BODY_BYTES_MAX)
+                body = expand(body, coding_of(_coding(headers)), target.kind.body_bytes_max)
                 holding.add(len(body))
-            return await self._write(caller, headers, target, body)
+            return await self._write(caller, headers, target, body, logref)
         after = headers.get(b"read-after")
         read_after = None if after is None else after.decode("latin-1")
         parameters = {name: value for name, value in target.parameters.items() if name in _NAMES[target.kind]}
@@ -135,14 +145,19 @@ class HotPath:
         asked = Request(caller, *target.place, parameters, VALUES_V4, read_after)
         return answered(await answer_dialect(self._services, asked), "aggregates")
 
-    async def _write(self, caller: Identity, headers: Headers, target: Target, body: bytes) -> Answered:
+    async def _write(
+        self, caller: Identity, headers: Headers, target: Target, body: bytes, logref: str
+    ) -> Answered:
         key, catch_up = headers.get(b"idempotency-key"), headers.get(b"catch-up")
         options = write_options(
             target.parameters,
             None if key is None else key.decode("latin-1"),
             None if catch_up is None else catch_up.decode("latin-1"),
         )
-        return await self._services.series.write(caller, target.place, body, WriteMode.REPLACE, options)
+        series = self._services.series
+        if target.kind is Kind.WRITE_SET:
+            return await series.write_set(caller, body, options, logref)
+        return await series.write(caller, target.place, body, WriteMode.REPLACE, options)
 
 
 _NAMES: Final = {
@@ -166,6 +181,8 @@ def target_of(method: bytes, url: bytes, headers: Headers) -> Target | None:
     if len(query) > QUERY_BYTES_MAX or has_too_many(query):
         return None
     if method == b"PUT":
+        if path == _SET:
+            return Target(Kind.WRITE_SET, NOWHERE, _parameters(query))
         place = _place(path)
         return None if place is None else Target(Kind.WRITE, place, _parameters(query))
     if method != b"GET" or b"content-length" in headers or b"transfer-encoding" in headers:

@@ -7,6 +7,12 @@ from typing import TypeAlias
 
 from litestar.di import NamedDependency
 
+from api.agents.data_sources import DataSourceService
+from api.agents.diagnostics import Diagnostics
+from api.agents.exchange import ExchangeService
+from api.agents.mappings import MappingService
+from api.agents.quarantine import Quarantine
+from api.agents.service import AgentService
 from api.assets.model import Catalogue
 from api.catalog.index import CatalogIndex
 from api.deletes.service import DeleteService
@@ -15,6 +21,7 @@ from api.files.service import FileService
 from api.files.uploads import UploadService
 from api.guard.audit import AuditTrail
 from api.identity.service import IdentityService
+from api.jobs.service import JobService
 from api.limits.quotas import Quotas
 from api.probe import Probe
 from api.series.service import SeriesService
@@ -41,6 +48,13 @@ class Services:
     model_files: ModelFiles
     feeds: Feeds
     deletes: DeleteService
+    jobs: JobService
+    agents: AgentService
+    data_sources: DataSourceService
+    mappings: MappingService
+    quarantine: Quarantine
+    diagnostics: Diagnostics
+    exchange: ExchangeService
 
     async def load(self) -> None:
         """Read the catalogue into the index and the keys into the ring."""

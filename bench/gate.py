@@ -39,8 +39,9 @@ from storage.cassandra.calls import Call
 from storage.cassandra.series import CassandraSeriesStore
 from storage.cassandra.session import Address, Session
 from storage.port import Turn
-from storage.reader import EVERYTHING, read_series
+from storage.reader import read_series
 from storage.slices import slice_start
+from storage.spans import EVERYTHING
 from storage.statements import parse
 from streams.entries import SeriesEntry, encode_entry
 from streams.port import Entry

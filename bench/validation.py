@@ -13,7 +13,8 @@ from functools import partial
 from bench.workload import START_MS, VARIABLES, draw
 from schemas.aspects import AspectType, Variable, VariableType, with_ids
 from schemas.columns import Columns
-from schemas.limits import DAY_MS, OPEN
+from schemas.durations import DAY_MS
+from schemas.policies import OPEN
 from schemas.records import validate_records
 from schemas.render import render_records
 

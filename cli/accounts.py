@@ -9,6 +9,7 @@ import rich_click as click
 
 from api.identity.roles import ROLES
 from cli.complaints import Complaint
+from cli.resetting import add_reset
 from cli.secret_files import PASSWORD_FILE, secret_in
 from cli.showing import FORMAT, print_list, print_thing
 
@@ -127,6 +128,8 @@ def _add_act(group: click.Group, kind: Kind, act: Any, words: str) -> None:
 
 _add_common(user, "users", "user", "name")
 _add_common(client, "clients", "technical user", "id")
+add_reset(user, "user", "NAME")
+add_reset(client, "client", "ID")
 
 
 # What each has of its own.

@@ -1,11 +1,11 @@
 """`aspectstore keys`: what it is called with, and what it does with the keys that sign tokens.
 
-Straight on the catalogue, so no door is needed; running doors follow within a second.
+Straight on the catalogue, so no door is needed; running doors follow within a second. Each change is a line
+of the platform's audit log.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from cli.placing import DATA, STORE, placed, settings_of
 
 if TYPE_CHECKING:
     from api.identity.keys import KeyRing
+    from cli.operating import Machine
     from runtime.settings import Settings
 
 OVERLAP_S = 300
@@ -39,8 +40,8 @@ _placed = placed(DATA, STORE)
 def list_keys(**options: Any) -> None:
     """Print number, id, creation, time from which it signs, and state of each key, as doors publish them."""
 
-    async def act(ring: KeyRing, now_ms: int) -> None:
-        _print(ring, now_ms)
+    async def act(machine: Machine, ring: KeyRing) -> None:
+        _print(ring, machine.clock.now_ms())
 
     _run(settings_of(options), act)
 
@@ -60,10 +61,14 @@ def rotate(overlap: int, **options: Any) -> None:
 
     Nobody is logged out: tokens that older keys signed hold until they end by themselves.
     """
+    from cli.operating import noted  # noqa: PLC0415
     from runtime.ports import DoorPolicy  # noqa: PLC0415
 
-    async def act(ring: KeyRing, now_ms: int) -> None:
-        await ring.rotate(now_ms, DoorPolicy().signing_key_bits, overlap)
+    async def act(machine: Machine, ring: KeyRing) -> None:
+        now_ms = machine.clock.now_ms()
+        async with noted(machine.audit, machine.clock, "key.rotate", {}) as line:
+            key = await ring.rotate(now_ms, DoorPolicy().signing_key_bits, overlap)
+            line.created = str(key.number)
         _print(ring, now_ms)
 
     _run(settings_of(options), act)
@@ -77,9 +82,12 @@ def remove(number: int, **options: Any) -> None:
 
     The key that signs cannot be taken away; rotate with `--overlap 0` first.
     """
+    from cli.operating import noted  # noqa: PLC0415
 
-    async def act(ring: KeyRing, now_ms: int) -> None:
-        await ring.remove(number, now_ms)
+    async def act(machine: Machine, ring: KeyRing) -> None:
+        now_ms = machine.clock.now_ms()
+        async with noted(machine.audit, machine.clock, "key.remove", {"key": str(number)}):
+            await ring.remove(number, now_ms)
         _print(ring, now_ms)
 
     _run(settings_of(options), act)
@@ -95,25 +103,15 @@ def _print(ring: KeyRing, now_ms: int) -> None:
         print(LINE.format(key.number, key.kid, *times, waits if place else "signs"))
 
 
-def _run(settings: Settings, act: Callable[[KeyRing, int], Awaitable[None]]) -> None:
+def _run(settings: Settings, act: Callable[[Machine, KeyRing], Awaitable[None]]) -> None:
     from api.identity.keys import KeyRing  # noqa: PLC0415
-    from runtime import wiring  # noqa: PLC0415
-    from runtime.clock import SystemClock  # noqa: PLC0415
-    from schemas.errors import ServiceError  # noqa: PLC0415
+    from cli.operating import on_store  # noqa: PLC0415
 
-    async def acted() -> None:
-        catalog = await wiring.open_catalog(settings)
-        try:
-            ring = KeyRing(catalog)
-            await ring.reload()
-            now_ms = SystemClock().now_ms()
-            if not ring.published(now_ms):
-                raise Complaint("there are no keys yet: the first door makes one when it starts")
-            await act(ring, now_ms)
-        finally:
-            await catalog.close()
+    async def acted(machine: Machine) -> None:
+        ring = KeyRing(machine.catalog)
+        await ring.reload()
+        if not ring.published(machine.clock.now_ms()):
+            raise Complaint("there are no keys yet: the first door makes one when it starts")
+        await act(machine, ring)
 
-    try:
-        asyncio.run(acted())
-    except ServiceError as error:
-        raise Complaint(error.message) from None
+    on_store(settings, acted)

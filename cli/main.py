@@ -19,6 +19,7 @@ from cli.complaints import Complaint
 from cli.dead_letters import dead_letters
 from cli.keys import keys
 from cli.placing import DATA, STORE, STREAM, placed, settings_of
+from cli.shares import share
 from runtime.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -231,6 +232,7 @@ main.add_command(audit)
 main.add_command(tenants.tenant)
 main.add_command(accounts.user)
 main.add_command(accounts.client)
+main.add_command(share)
 main.add_command(tokens.token)
 
 

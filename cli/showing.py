@@ -57,6 +57,8 @@ def _plain(thing: msgspec.Struct) -> dict[str, Any]:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
+    if isinstance(value, dict):
+        return " ".join(f"{name}={part}" for name, part in value.items() if part is not None)
     if isinstance(value, bool):
         return "yes" if value else ""
     return "" if value is None else str(value)

@@ -40,7 +40,8 @@ def erase(name: str, confirm: str, form: str) -> None:
 def proof(name: str, form: str) -> None:
     """Print what was there of an erased tenant and what is left, place by place.
 
-    Exit code 1 as long as it is not proved that nothing is; that takes two hours at the least.
+    Exit code 1 as long as it is not proved that nothing is; that takes two hours at the least, or as
+    `erase_again_s` says.
     """
     from cli.target import connect  # noqa: PLC0415
     from client.erasures import find_erasure  # noqa: PLC0415

@@ -8,7 +8,6 @@ Java 11 or 17 and, for the first start only, Maven must be there; `missing()` sa
 """
 
 import argparse
-import json
 import shutil
 import signal
 import socket
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from runtime.jars import JAVA_PACKAGE, Jars, java_command, java_version
-from runtime.server_process import ServerFailed, ServerProcess, deploy_path, free_port, port_taken
+from runtime.server_process import ServerFailed, ServerProcess, deploy_path
 
 CommitlogSync = Literal["batch", "group", "periodic"]
 
@@ -70,17 +69,17 @@ class CassandraServer(ServerProcess):
         heap_mb: int = HEAP_MB,
         host: str = "127.0.0.1",
     ) -> None:
-        super().__init__("cassandra", data_dir, start_seconds=START_SECONDS)
+        super().__init__(
+            "cassandra", data_dir, start_seconds=START_SECONDS, host=host, ports_file="ports.json"
+        )
         self.commitlog_sync: CommitlogSync = commitlog_sync
-        self.cql_port = cql_port
         self.heap_mb = heap_mb
-        self.host = host
-        self._ports: dict[str, int] = {}
+        self.ports.give("cql_port", cql_port)
 
     @property
     def port(self) -> int:
         """The port of CQL, known after the first start."""
-        return self._ports["cql_port"]
+        return self.ports["cql_port"]
 
     @property
     def address(self) -> str:
@@ -92,12 +91,12 @@ class CassandraServer(ServerProcess):
         if reason := missing():
             raise ServerFailed(reason)
         jars = JARS.ensure()
-        self._ports = self._choose_ports()
+        ports = self.ports.settle("cql_port", "storage_port", "jmx_port")
         conf = self.data_dir / "conf"
         conf.mkdir(exist_ok=True)
         template = string.Template(deploy_path("cassandra/cassandra.yaml").read_text(encoding="utf-8"))
         settings = template.substitute(
-            self._ports,
+            ports,
             host=self.host,
             data_dir=self.data_dir,
             commitlog_sync=COMMITLOG_SYNC[self.commitlog_sync],
@@ -111,7 +110,7 @@ class CassandraServer(ServerProcess):
             f"-Xmx{self.heap_mb}m",
             f"-Dcassandra.storagedir={self.data_dir}",
             f"-Dcassandra.config=file://{conf}/cassandra.yaml",
-            f"-Dcassandra.jmx.local.port={self._ports['jmx_port']}",
+            f"-Dcassandra.jmx.local.port={ports['jmx_port']}",
             "-Dcassandra-foreground=yes",
             f"-javaagent:{next(jars.glob('jamm-*.jar'))}",
             "-cp",
@@ -133,7 +132,7 @@ class CassandraServer(ServerProcess):
         """Run nodetool against this node (`flush`, `compact`, `tablestats`) and return what it printed."""
         options = [line for line in _jvm_options() if line.startswith("--add-")]
         main = ["-cp", f"{JARS.folder}/*", "org.apache.cassandra.tools.NodeTool"]
-        target = ["-h", self.host, "-p", str(self._ports["jmx_port"])]
+        target = ["-h", self.host, "-p", str(self.ports["jmx_port"])]
         java = [
             str(java_command()),
             "-Xmx64m",
@@ -147,19 +146,15 @@ class CassandraServer(ServerProcess):
             raise ServerFailed(f"nodetool {' '.join(arguments)}: {(answer.stderr or answer.stdout).strip()}")
         return answer.stdout
 
-    def _choose_ports(self) -> dict[str, int]:
-        """Return the ports of the last start, else free ones, and remember them in the data directory."""
-        file = self.data_dir / "ports.json"
-        ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
-        if self.cql_port:
-            ports["cql_port"] = self.cql_port
-        for name in ("cql_port", "storage_port", "jmx_port"):
-            if name not in ports:
-                ports[name] = free_port(self.host)
-        if port_taken(self.host, ports["cql_port"]):
-            raise ServerFailed(f"port {ports['cql_port']} on {self.host} is taken; give another with --port")
-        file.write_text(json.dumps(ports))
-        return ports
+    def _last_words(self) -> str:
+        """What it printed, and the last error of its log with the exception behind it."""
+        log = self.data_dir / "system.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        errors = [number for number, line in enumerate(lines) if line.startswith("ERROR")]
+        reason = (
+            " ".join(line.strip() for line in lines[errors[-1] : errors[-1] + 2]) if errors else "no error"
+        )
+        return f"{super()._last_words()}; {log.name} says: {reason}"
 
 
 def _jvm_options() -> list[str]:

@@ -59,6 +59,7 @@ FAMILIES: dict[str, Family] = {
     "admitted_entries": Family(_COUNT, (), "Entries that became durable."),
     "admitted_bytes": Family(_COUNT, (), "Bytes of entries that became durable."),
     "refused_writes": Family(_COUNT, ("reason",), "Writes that the stream did not admit."),
+    "quarantined_messages": Family(_COUNT, (), "Messages of devices of which something was refused."),
     "quota_refusals": Family(_COUNT, ("tenant", "rule"), "Requests refused by a limit of their tenant."),
     "tokens": Family(_COUNT, ("grant", "status"), "Answers of the token endpoint."),
     "writer_turns": Family(_COUNT, (), "Turns that were stored."),

@@ -15,8 +15,9 @@ from storage.audit_port import AuditStore
 from storage.event_port import EventStore
 from storage.files import FileStore
 from storage.port import CatalogStore, SeriesStore
+from streams.job_port import JobQueue
 from streams.notice_port import NoticeLog
-from streams.port import JobQueue, RecordStream
+from streams.port import RecordStream
 
 
 class Clock(Protocol):

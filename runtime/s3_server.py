@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runtime.jars import JAVA_PACKAGE, Jars, java_command, java_version
-from runtime.server_process import ServerFailed, ServerProcess, deploy_path, free_port
+from runtime.server_process import ServerFailed, ServerProcess, deploy_path
 
 JARS = Jars("s3proxy", "S3Proxy")
 JAVA_MIN = 17
 START_SECONDS = 60.0  # about 2 s are usual
 ANSWER_TIMEOUT_SECONDS = 2.0
-HOST = "127.0.0.1"
 KEY_ID, SECRET = "aspectstore", "s3-tests-only"
 
 
@@ -33,12 +32,16 @@ class S3Server(ServerProcess):
     def __init__(self, data_dir: Path) -> None:
         """Take the data directory; the port is found at the first start and stays."""
         super().__init__("s3proxy", data_dir, start_seconds=START_SECONDS)
-        self.port = 0
+
+    @property
+    def port(self) -> int:
+        """The port, known after the first start."""
+        return self.ports["port"]
 
     @property
     def url(self) -> str:
         """The endpoint for a client."""
-        return f"http://{HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def make_bucket(self, name: str) -> None:
         """Make an empty bucket; one that exists stays as it is."""
@@ -49,7 +52,7 @@ class S3Server(ServerProcess):
         if reason := missing():
             raise ServerFailed(reason)
         jars = JARS.ensure()
-        self.port = self.port or free_port(HOST)
+        self.ports.settle("port")
         objects = self.data_dir / "objects"
         objects.mkdir(exist_ok=True)
         settings = self.data_dir / "s3proxy.conf"
@@ -68,7 +71,7 @@ class S3Server(ServerProcess):
 
     def answers(self) -> bool:
         """Ask for the list of buckets without a key: a server that serves refuses it."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=ANSWER_TIMEOUT_SECONDS)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_TIMEOUT_SECONDS)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status == http.HTTPStatus.FORBIDDEN

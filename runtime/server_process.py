@@ -7,14 +7,17 @@ second server away from that directory for as long as the first one lives, whoev
 
 import ctypes
 import fcntl
+import json
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -23,6 +26,7 @@ POLL_SECONDS = 0.02
 PORTS = range(20_000, 32_000)  # below the range from which Linux takes ports for outgoing connections
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK = 1, 29
 LOCK_WAIT_SECONDS = 10.0  # an orphan of a killed supervisor is on its way out
+STARTS_MAX = 3  # with other ports each time, if a program that claims none was quicker to take one
 
 
 class ServerFailed(RuntimeError):
@@ -55,6 +59,99 @@ def port_taken(host: str, port: int) -> bool:
     return False
 
 
+class Ports:
+    """The ports of one server by name: kept over restarts, and its own among all servers started here.
+
+    A port is claimed by the lock of a file in the system's folder for temporary files. We hold the lock and
+    the child inherits it, so that no other start chooses the port while one of both lives: two servers that
+    start at the same moment cannot clash. With `file` the ports are those of its last start.
+    """
+
+    def __init__(self, host: str, file: Path | None = None) -> None:
+        self.host = host
+        self._file = file
+        self._ports: dict[str, int] = {}
+        self._claims: dict[str, int] = {}
+        self._unproven: set[str] = set()
+        weakref.finalize(self, _close, self._claims)
+
+    def __getitem__(self, name: str) -> int:
+        """The port, known after the first start; before it where it was given."""
+        return self._ports[name]
+
+    @property
+    def claims(self) -> Sequence[int]:
+        """The locks, as file descriptors for the child."""
+        return [*self._claims.values()]
+
+    def give(self, name: str, port: int) -> None:
+        """Take this port and no other; 0 leaves the choice to `settle`."""
+        if port:
+            self._ports[name] = port
+
+    def settle(self, *names: str) -> dict[str, int]:
+        """Return a port for each name: the given one, the one of the last start, else a free one.
+
+        Raises ServerFailed where a port that may not be another is taken.
+        """
+        if self._file is not None and self._file.exists():
+            self._ports = json.loads(self._file.read_text(encoding="utf-8")) | self._ports
+        for name in names:
+            if name not in self._ports:
+                self._choose(name)
+            elif port_taken(self.host, self._ports[name]):
+                raise ServerFailed(f"port {self._ports[name]} on {self.host} is taken; give another")
+            else:
+                self._claim(name, self._ports[name])
+        if self._file is not None:
+            self._file.write_text(json.dumps(self._ports), encoding="utf-8")
+        return {name: self._ports[name] for name in names}
+
+    def proven(self) -> None:
+        """Note that the server serves on its ports: they stay."""
+        self._unproven.clear()
+
+    def let_go(self) -> bool:
+        """Forget the ports chosen now that somebody else listens on; say whether there were any."""
+        lost = {name for name in self._unproven if port_taken(self.host, self._ports[name])}
+        for name in lost:
+            del self._ports[name]
+            os.close(self._claims.pop(name))
+        self._unproven -= lost
+        if lost and self._file is not None:
+            self._file.write_text(json.dumps(self._ports), encoding="utf-8")
+        return bool(lost)
+
+    def _choose(self, name: str) -> None:
+        for _ in range(1000):
+            port = free_port(self.host)
+            if self._claim(name, port):
+                self._ports[name] = port
+                self._unproven.add(name)
+                return
+        raise ServerFailed(f"no unclaimed port on {self.host} between {PORTS.start} and {PORTS.stop}")
+
+    def _claim(self, name: str, port: int) -> bool:
+        """Lock the port's file until the child and we are gone; False where another holds the lock."""
+        if name in self._claims:
+            return True
+        folder = Path(tempfile.gettempdir()) / f"aspectstore-ports-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._claims[name] = lock
+        return True
+
+
+def _close(claims: Mapping[str, int]) -> None:
+    for lock in claims.values():
+        os.close(lock)
+
+
 class ServerProcess:
     """One child process and the data directory that belongs to it alone while it runs.
 
@@ -65,10 +162,21 @@ class ServerProcess:
     timer_slack_ns = 0
     """By how much the system may put off the server's short waits; 0: its own 50 µs. Linux only."""
 
-    def __init__(self, name: str, data_dir: Path, *, start_seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        data_dir: Path,
+        *,
+        start_seconds: float,
+        host: str = "127.0.0.1",
+        ports_file: str | None = None,
+    ) -> None:
+        """Take the data directory; `ports_file` in it keeps the ports for the next process."""
         self.name = name
         self.data_dir = data_dir.resolve()
         self.start_seconds = start_seconds
+        self.host = host
+        self.ports = Ports(host, self.data_dir / ports_file if ports_file else None)
         self.process: subprocess.Popen[bytes] | None = None
         self.env: dict[str, str] = {}
 
@@ -100,29 +208,23 @@ class ServerProcess:
         """Start the server on its data directory and return when it answers.
 
         `env` is added to the environment, for this start and later ones (a preload shim, say).
-        Raises ServerFailed with the last line that the server printed.
+        A start that lost its port to another program is tried again with other ports.
+        Raises ServerFailed with what the server said last.
         """
         if self.running():
             return
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.env.update(env or {})
-        lock = self._lock()
-        try:
-            command = self.command()
-            with self.output.open("ab") as output:
-                self.process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, **self.env},
-                    pass_fds=(lock,),
-                    start_new_session=True,  # Ctrl-C is for our process, which then stops the child in order
-                    preexec_fn=_settings(self.timer_slack_ns),  # noqa: PLW1509  # system calls only
-                )
-        finally:
-            os.close(lock)  # the child's copy keeps it
-        self._await_answer()
+        for left in reversed(range(STARTS_MAX)):
+            self._launch()
+            try:
+                self._await_answer()
+            except ServerFailed:
+                if not left or not self.ports.let_go():
+                    raise
+            else:
+                self.ports.proven()
+                return
 
     def stop(self, *, seconds: float = 30.0) -> None:
         """Ask the server to end and wait for it; kill it after `seconds`. A server that is down stays so."""
@@ -156,6 +258,25 @@ class ServerProcess:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _launch(self) -> None:
+        """Start the child, with the locks of its data directory and of its ports."""
+        lock = self._lock()
+        try:
+            command = self.command()
+            with self.output.open("ab") as output:
+                self.process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **self.env},
+                    pass_fds=(lock, *self.ports.claims),
+                    start_new_session=True,  # Ctrl-C is for our process, which then stops the child in order
+                    preexec_fn=_settings(self.timer_slack_ns),  # noqa: PLW1509  # system calls only
+                )
+        finally:
+            os.close(lock)  # the child's copy keeps it
+
     def _lock(self) -> int:
         """Take the data directory's lock, waiting a little for an owner that is ending."""
         lock = os.open(self.data_dir / f"{self.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -186,6 +307,7 @@ class ServerProcess:
             time.sleep(POLL_SECONDS)
 
     def _last_words(self) -> str:
+        """Say why it did not start, as far as the server said."""
         lines = self.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"{lines[-1] if lines else 'it printed nothing'} (all of it in {self.output})"
 

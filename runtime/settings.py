@@ -19,7 +19,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from runtime.addresses import Bucket, CassandraAddress, parse_bucket, parse_listen, parse_store
-from schemas.limits import TOKEN_LIFE_S_MAX, UNDO_DAYS_MAX
+from schemas.limits import JOB_MEMORY_MB_DEFAULT, TOKEN_LIFE_S_MAX, UNDO_DAYS_MAX
 from schemas.retention import DAYS_MAX
 from schemas.webhooks import parse_networks
 
@@ -111,6 +111,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             le=DAYS_MAX,
         ),
     ] = 30
+    erase_again_s: Annotated[
+        float,
+        _field("s", "Wait before an erasing is proved; longer than any upload lasts.", ge=1, le=604_800),
+    ] = 7_200.0
+    erase_retry_s: Annotated[
+        float, _field("s", "Wait before what an erasing has left is erased again.", ge=1, le=3_600)
+    ] = 30.0
     undo_days: Annotated[
         int,
         _field(
@@ -146,8 +153,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     secrets_key: Annotated[
         str,
         _secret(
-            "64 hexadecimal digits that encrypt stored secrets, such as those of API keys; the same at every "
-            "door. Empty: with SQLite, `secrets.key` in the data folder; with Cassandra, none are kept."
+            "64 hexadecimal digits that encrypt stored secrets, those of API keys and of webhooks; the same "
+            "at every door and writer. Empty: with SQLite, `secrets.key` in the data folder; with Cassandra, "
+            "none are kept."
         ),
     ] = ""
     access_token_s: Annotated[
@@ -175,6 +183,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     job_workers: Annotated[
         int, _field("processes", "Processes that run jobs, such as the replay of dead letters.", ge=0, le=64)
     ] = 1
+    job_memory_mb: Annotated[
+        int, _field("MB", "Memory of one job; one that needs more fails alone.", ge=256, le=1_048_576)
+    ] = JOB_MEMORY_MB_DEFAULT
     shards: Annotated[
         int,
         _field(

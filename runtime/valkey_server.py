@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from runtime.server_process import ServerFailed, ServerProcess, deploy_path, free_port, port_taken
+from runtime.server_process import ServerFailed, ServerProcess, deploy_path
 
 AppendFsync = Literal["always", "everysec", "no"]
 
@@ -65,8 +65,14 @@ class ValkeyServer(ServerProcess):
         self.appendfsync: AppendFsync = appendfsync
         self.maxmemory_bytes = maxmemory_bytes
         self.listen = listen
-        self.port = listen if isinstance(listen, int) else 0
+        if isinstance(listen, int):
+            self.ports.give("port", listen)
         self._folder: Path | None = None
+
+    @property
+    def port(self) -> int:
+        """The port, where it listens on one; known after the first start."""
+        return self.ports["port"]
 
     @property
     def socket_path(self) -> Path:
@@ -80,7 +86,7 @@ class ValkeyServer(ServerProcess):
         """The address for a client: `unix:///…` or `redis://127.0.0.1:port`."""
         if self.listen == "socket":
             return f"unix://{self.socket_path}"
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://{self.host}:{self.port}"
 
     def command(self) -> Sequence[str]:
         """Prepare the socket's folder or the port, and return the call of the server."""
@@ -118,14 +124,12 @@ class ValkeyServer(ServerProcess):
                 self._folder = _short_folder()
             self._folder.mkdir(mode=0o700, exist_ok=True)
             return {"port": "0", "unixsocket": str(self.socket_path), "unixsocketperm": "700"}
-        self.port = self.port or free_port()
-        if port_taken("127.0.0.1", self.port):
-            raise ServerFailed(f"port {self.port} on 127.0.0.1 is taken")
-        return {"port": str(self.port), "bind": "127.0.0.1"}
+        self.ports.settle("port")
+        return {"port": str(self.port), "bind": self.host}
 
     def _connect(self) -> socket.socket:
         if self.listen != "socket":
-            return socket.create_connection(("127.0.0.1", self.port), PING_TIMEOUT_SECONDS)
+            return socket.create_connection((self.host, self.port), PING_TIMEOUT_SECONDS)
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(PING_TIMEOUT_SECONDS)
         try:

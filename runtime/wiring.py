@@ -20,8 +20,9 @@ from storage.audit_port import AuditStore
 from storage.event_port import EventStore
 from storage.files import FileStore
 from storage.port import CatalogStore, SeriesStore
+from streams.job_port import JobFunction, JobQueue, JobStatus
 from streams.notice_port import NoticeLog
-from streams.port import DEFAULT_CAPS, JobFunction, JobQueue, JobStatus, RecordStream
+from streams.port import DEFAULT_CAPS, RecordStream
 
 if TYPE_CHECKING:
     from storage.cassandra.session import Address
@@ -55,7 +56,7 @@ async def opened(settings: Settings, *, writes_series: bool) -> AsyncIterator[Po
             access_token_s=settings.access_token_s,
             device_token_s=settings.device_token_s,
             refresh_token_s=settings.refresh_token_s,
-            secrets_key=b"" if writes_series else _secrets_key(settings),
+            secrets_key=_secrets_key(settings),
             read_deadline_s=settings.read_deadline_s,
             webhook_networks=parse_networks(settings.webhook_networks),
         )

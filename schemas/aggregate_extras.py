@@ -14,18 +14,11 @@ from typing import NamedTuple, TypeVar
 from schemas.aggregate_queries import read_whole
 from schemas.codes import INVALID_PARAMETER, MISSING_PARAMETER
 from schemas.diagnosis import shown
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from schemas.errors import Problem
 from schemas.filling import Fill
 from schemas.functions import FUNCTIONS, OWN_FUNCTIONS
-from schemas.limits import (
-    DAY_MS,
-    HOLD_MS_MAX,
-    HOUR_MS,
-    MINUTE_MS,
-    PERCENTILES_MAX,
-    POINTS_MAX,
-    SECOND_MS,
-)
+from schemas.limits import HOLD_MS_MAX, PERCENTILES_MAX, POINTS_MAX
 from schemas.percentiles import fraction_of, is_percentile
 from schemas.screen import Method
 

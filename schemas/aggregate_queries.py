@@ -28,11 +28,13 @@ from schemas.aspects import AspectType, Variable
 from schemas.codes import INVALID_PARAMETER
 from schemas.columns import Ints
 from schemas.diagnosis import shown
+from schemas.durations import DAY_MS, HOUR_MS
 from schemas.errors import Malformed, Problem
 from schemas.functions import FUNCTIONS
 from schemas.intervals import UNIT_MS, Interval, Unit, borders_of, day_start, intervals_most, steps_from
-from schemas.limits import AGGREGATES_MAX, COUNT_MAX, DAY_MS, HOUR_MS, Profile
+from schemas.limits import AGGREGATES_MAX, COUNT_MAX
 from schemas.partials import NUMERIC
+from schemas.policies import Profile
 from schemas.times import parse_time
 
 _REACH_MS = 90 * DAY_MS

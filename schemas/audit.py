@@ -31,6 +31,9 @@ PARAMETERS: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """Query parameters without which an act would not be told, and what they must look like to be kept."""
 
+OPERATOR: Final = "operator"
+"""Who acts on the machine itself, by a setting or a command; no token says more."""
+
 _CURSOR: Final = re.compile(r"([0-9]{1,15})-([0-9a-f]{1,64})-([0-9a-f]{32})")
 _CUT: Final = "…"
 _FORMULA: Final = "=+-@\t\r'"

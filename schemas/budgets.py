@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from schemas import codes
 from schemas.errors import Problem, Quota
-from schemas.limits import BURST_S, BURST_S_MAX, PUT_BODY_BYTES_MAX, Policy
+from schemas.limits import BURST_S, BURST_S_MAX, PUT_BODY_BYTES_MAX
+from schemas.policies import Policy
 
 REQUESTS: Final = "requests"
 RECORDS: Final = "records"

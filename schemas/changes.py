@@ -38,6 +38,10 @@ class Attach(msgspec.Struct, frozen=True, gc=False):
     """The block list as `storage.heads` encodes it."""
     start_ms: int = NO_TIME_MS
     end_ms: int = END_MS
+    clears: bool = False
+    """True: every row of the range goes first. So does the undo of an import, which found rows there."""
+    undo_s: int = 0
+    """As in a clear: how long the entry of an import can be undone."""
 
     @property
     def is_whole(self) -> bool:
@@ -46,13 +50,13 @@ class Attach(msgspec.Struct, frozen=True, gc=False):
 
 
 class Undo(msgspec.Struct, frozen=True, gc=False):
-    """What an entry asks for: the rows that a clear of the series took, again (design 4.14).
+    """What an entry asks for: the series as it was before a clear, or an import, in its range (design 4.14).
 
     Only the shard's writer can tell what comes of it: an attach of pinned blocks, or nothing.
     """
 
     position: int
-    """Of the clear."""
+    """Of the clear, or of the attach."""
     start_ms: int
     end_ms: int
 

@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from schemas.columns import Ints
-from schemas.limits import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 
 class Unit(Enum):

@@ -1,6 +1,6 @@
 """The jobs that the door may ask for, by name, and what each is told.
 
-A name is a string on purpose: the door submits it through `streams.port.JobQueue` and never imports the
+A name is a string on purpose: the door submits it through `streams.job_port.JobQueue` and never imports the
 function, which lives in `workers`. A test there holds that every name of `ARGUMENTS` has its function.
 """
 
@@ -13,6 +13,7 @@ import msgspec
 REPLAY_DEAD_LETTERS: Final = "replay_dead_letters"
 CREATE_EVENTS: Final = "create_events"
 DELETE_EVENTS: Final = "delete_events"
+RUN_JOB: Final = "run_job"
 
 POSITIONS_MAX = 10_000
 """Named in one replay; whoever has more replays the whole shard."""
@@ -60,9 +61,17 @@ class DeleteEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """JSON, as `schemas.event_filters` reads it."""
 
 
+class RunJob(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Go on with a job that stands in the catalogue (`storage.job_records`); often told, done once."""
+
+    tenant: str
+    id: str
+
+
 ARGUMENTS: Final[dict[str, type[msgspec.Struct]]] = {
     REPLAY_DEAD_LETTERS: ReplayDeadLetters,
     CREATE_EVENTS: CreateEvents,
     DELETE_EVENTS: DeleteEvents,
+    RUN_JOB: RunJob,
 }
 """What each job is told."""

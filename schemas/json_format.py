@@ -38,7 +38,8 @@ class JsonRecords:
 class JsonSeries:
     """Writes several series, each whole: `{"series":[{labels…,"records":[…]}…],"next":…}`.
 
-    A series of which there is more has `next`; one that may lack acknowledged records has `readPosition`.
+    A series of which there is more has `next`; one that may lack acknowledged records has `readPosition`, one
+    of which retention has left only summaries there `summaryOnly`.
     """
 
     def __init__(self, labels: Sequence[str], following: str | None = None) -> None:
@@ -56,6 +57,8 @@ class JsonSeries:
         said: dict[str, Any] = dict(zip(self._labels, found.labels, strict=True))
         if found.position is not None:
             said["readPosition"] = str(found.position)
+        if found.summary_only is not None:
+            said["summaryOnly"] = found.summary_only
         if found.next is not None:
             said["next"] = found.next
         opening = msgspec.json.encode(said)[:-1]

@@ -1,27 +1,16 @@
 """Every number that bounds something on the way in or out, each with its reason; nothing else lives here.
 
-Two kinds: constants that hold for everyone, and `Profile`, the policy of a tenant (design 7).
+They hold for everyone; what a tenant's policy decides is in `schemas.policies`.
 Units stand last in the names. Relations between the numbers are asserted at import.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import msgspec
-
-from schemas.retention import KEEP_ALL, Rule
+from schemas.durations import DAY_MS, HOUR_MS, SECOND_MS
 
 KB = 1024
 """The dialect's "KB" is read as 1,024 bytes (design 7)."""
 MB = 1024 * KB
-
-SECOND_MS = 1_000
-MINUTE_MS = 60 * SECOND_MS
-HOUR_MS = 60 * MINUTE_MS
-DAY_MS = 24 * HOUR_MS
-YEAR_MS = 366 * DAY_MS
-"""The longest year: a year back from any day is inside it."""
 
 # Bodies. Each is refused before it is parsed, so the parser's work is bounded.
 PUT_BODY_BYTES_MAX = MB  # MS-22
@@ -160,6 +149,31 @@ API_KEY_LABEL_CHARACTERS_MAX = 128
 SIGNED_BODY_BYTES_MAX = EXCHANGE_BODY_BYTES_MAX
 """A body must be whole before its signature can be checked: what is larger comes with a token."""
 
+# Agents (wire 5).
+AGENTS_OF_TENANT_MAX = 10_000
+"""Every door remembers each, with how far it is on its way in: some 600 bytes."""
+AGENT_OFFLINE_S = 300
+"""An agent of which nothing was heard for so long is offline: boards sleep for a minute or two."""
+
+AGENT_TOKEN_S = 3_600  # wire 5.3
+INITIAL_TOKEN_S = 7 * 86_400
+"""How long a boarding configuration can be used (wire 5.2)."""
+AGENT_CREDENTIALS_S = 7 * 86_400
+"""Existing agents renew theirs when less than 25 hours are left (wire 5.3)."""
+AGENT_KEY_BITS_MIN, AGENT_KEY_BITS_MAX = 3_072, 4_096
+"""The profile's name says the first; a longer one costs whoever checks it."""
+AGENT_CLOCK_SKEW_S_MAX = 300
+"""What the clock of an agent may be off by; `Server-Time` tells those that are off by more."""
+ASSERTION_LIFE_S_MAX = 7 * 86_400
+"""The longest that an example of the dialect has; clients sign for an hour."""
+ASSERTION_ID_CHARACTERS_MAX = 256
+"""Clients write a UUID."""
+ASSERTIONS_KEPT_MAX = 64
+"""Of one agent, that still hold: one an hour is asked for. Where there are more, older ones than these are
+refused, as nobody could tell any more whether they were used."""
+AGENTS_SEEN_S = 60
+"""How often a door tells the others of which agents it has heard: well below `AGENT_OFFLINE_S`."""
+
 # Accounts and tenants.
 ACCOUNT_NAME_CHARACTERS_MAX = 64
 PASSWORD_CHARACTERS_MIN = 8  # NIST SP 800-63B, 5.1.1.2
@@ -217,6 +231,25 @@ MULTIPART_HEADER_BYTES_MAX = 8 * KB
 """Of one part; clients send two headers of a hundred bytes."""
 MULTIPART_BOUNDARY_BYTES_MAX = 200
 """RFC 2046 allows 70."""
+EXCHANGE_TUPLES_MAX = MULTIPART_PARTS_MAX  # S7
+EXCHANGE_DETAILS_BYTES_MAX = 16 * KB
+"""What says of one payload what it is; clients send 150 bytes."""
+DROP_REASON_CHARACTERS_MAX = 1_024  # wire 6.5
+
+# Quarantine (wire 6.5). The oldest records make room, and what is lost so is counted.
+QUARANTINE_RECORDS_MAX = 1_000
+"""Of a tenant, one for each message of which something was refused; every door knows them all, some 1 MB."""
+QUARANTINE_BYTES_MAX = 64 * MB
+"""Of a tenant: six of the largest messages, or a thousand of a thousand values."""
+QUARANTINE_ROOM_SHARE = 20
+"""This part of the room is made at once, so that a full quarantine does not count at each message."""
+QUARANTINE_AGE_MS_MAX = 30 * DAY_MS
+"""Time to see it, to mend the mapping and to replay; then it goes."""
+DIAGNOSTICS_MAX = 5  # MS-86
+DIAGNOSTIC_CHARACTERS_MAX = 4_096  # wire 6.6
+DIAGNOSTIC_MESSAGES_MAX = 2_000
+"""Of an agent, the newest: what one list shows."""
+
 MODEL_FILE_BYTES_MAX = 5 * MB  # wire 4.1
 MODEL_FILE_BODY_BYTES_MAX = MODEL_FILE_BYTES_MAX + 64 * KB
 """The file with the other parts and all delimiters."""
@@ -230,6 +263,27 @@ AUDIT_READ_LINES_MAX = 10_000
 """Lines that a page looks at for those that are asked for: tens of milliseconds; the next page goes on."""
 AUDIT_WORD_CHARACTERS_MAX = 300
 """Of an id or a name in a line; the longest names of types and files' last names are shorter."""
+
+# Jobs and imports.
+JOBS_RUNNING_DEFAULT = 2
+"""Of a tenant, where its policy says nothing: two, so that a short one need not wait for a long one."""
+JOBS_UNFINISHED_MAX = 100
+"""Of a tenant, waiting ones included: each may hold files and staged blocks."""
+JOBS_LISTED_MAX = 100
+"""Of one page."""
+JOBS_KEPT_DAYS = 30
+"""How long a job can be looked up after its end, and what it left can be fetched."""
+JOBS_KEPT_MAX = 1_000
+"""Of a tenant; older ones that have ended are forgotten first. All are read for a page, some 2 MB."""
+JOB_S_MAX = 5 * 3_600
+"""How long one attempt at a job may take: below what the queue allows, so that the job can say so itself."""
+JOB_MEMORY_MB_DEFAULT = 1_024
+"""What a job may take beside what its process has at the start; an import of any size needs a quarter."""
+BULK_READ_RECORDS_MAX = 10_000
+"""Of one answer, "more than 2000" (MS-82): about two megabytes."""
+BULK_FILES_MAX = 100  # MS-81
+BULK_BYTES_MAX = 1_024 * MB
+"""All files of a job in the strict profile: "1 GB a day", and they are of one day (MS-81)."""
 
 # Subtenants and shares.
 SUBTENANTS_MAX = 1_000
@@ -263,110 +317,6 @@ BURST_S = 10
 POLICIES_MAX = 1_000
 """Each door holds all of them: about a megabyte."""
 
-Natural = Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
-Positive = Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
-PerS = Annotated[float, msgspec.Meta(gt=0, le=PER_S_MAX)]
-PolicyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What is not the same for every tenant (design 7), as the catalogue keeps it.
-
-    None means: no such limit. What is left out is as in `open`.
-    """
-
-    name: PolicyName
-    record_age_ms_max: Positive | None = None
-    """PUT: how old a record may be (MS-27); without it anything from 1970 on is taken."""
-    record_ahead_ms_max: Natural = RECORD_AHEAD_MS_MAX
-    patch_age_ms_max: Positive | None = None
-    """PATCH: how old a record may be (wire 1.4); with a limit none may lie in the future either."""
-    bulk_age_ms_min: Natural | None = None
-    """Bulk import: how old a record must be (MS-83)."""
-    series_rate_bytes_per_s: Positive | None = None  # MS-23
-    series_burst_bytes: Positive | None = None
-    series_catch_up_burst_bytes: Positive | None = None
-    """What a series may send at once in the catch-up lane; its rate is the same, from a bucket of its own."""
-    newest_lookback_ms_max: Positive | None = None
-    """A read without range: how far back the newest record is looked for (MS-43)."""
-    latest_lookback_ms_max: Positive | None = None
-    """`latestValue`: from how far back … (MS-44)."""
-    latest_delay_ms: Natural = 0
-    """… to how long ago values count."""
-    latest_all_types: bool = True
-    """`latestValue` also for STRING, BIG_STRING and TIMESTAMP, which the dialect leaves out (MS-44)."""
-    raw_range_ms_max: Positive | None = None  # MS-47
-    aggregate_range_day_ms_max: Positive | None = None  # units day, week, month
-    aggregate_range_hour_ms_max: Positive | None = None
-    aggregate_range_minute_ms_max: Positive | None = None
-    aggregate_intervals_max: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = COUNT_MAX
-    """Intervals an answer: bounds the memory of a read over any range."""
-    delete_alignment_ms: Positive | None = None  # MS-51
-    delete_range_ms_max: Positive | None = None  # MS-51
-    delete_age_ms_min: Natural | None = None
-    """Since submission, not by the record's time (MS-52)."""
-    deletes_per_day_max: Natural | None = None  # MS-52
-    undo_days: Annotated[int, msgspec.Meta(ge=0, le=UNDO_DAYS_MAX)] | None = None
-    """How long a delete can be undone (design 4.14); 0: not at all; None: what the installation says."""
-    requests_per_s: PerS | None = None
-    """Requests with a token of the tenant; a budget without a burst has `BURST_S` seconds of its rate."""
-    requests_burst: Positive | None = None
-    records_per_s: PerS | None = None
-    """Records written."""
-    records_burst: Positive | None = None
-    bytes_per_s: PerS | None = None
-    """Bytes of bodies that bring records."""
-    burst_bytes: Positive | None = None
-    catch_up_bytes_per_s: PerS | None = None
-    """The lane beside records and bytes in which a backlog is drained; without it there is no such lane."""
-    catch_up_burst_bytes: Positive | None = None
-    backlog_bytes_max: Positive | None = None
-    """Bytes of entries that are acknowledged and not stored yet."""
-    series_max: Natural | None = None
-    """Dynamic aspects of all assets that are not deleted."""
-    stored_bytes_max: Natural | None = None
-    """Bytes that the blocks of series take in the store, when they were last counted."""
-    files_bytes_max: Natural | None = None
-    """Bytes that the contents of files take where they lie, those of uploads in parts included."""
-
-
-class Profile(Policy, frozen=True, kw_only=True):
-    """A policy as it holds for a tenant."""
-
-    retention: Rule = KEEP_ALL
-    """The tenant's retention (design 4.13)."""
-
-
-OPEN = Profile(name="open")
-"""The default: what a self-hosted service can do (design 7)."""
-
-STRICT = Profile(
-    name="strict",
-    record_age_ms_max=YEAR_MS,
-    record_ahead_ms_max=RECORD_AHEAD_MS_MAX,
-    patch_age_ms_max=DAY_MS,
-    bulk_age_ms_min=30 * MINUTE_MS,
-    series_rate_bytes_per_s=100 * KB,
-    series_burst_bytes=MB,
-    series_catch_up_burst_bytes=100 * MB,  # a quarter of an hour at the full rate
-    newest_lookback_ms_max=YEAR_MS,  # "12 months"
-    latest_lookback_ms_max=31 * DAY_MS,  # "1 month"
-    latest_delay_ms=2 * HOUR_MS,
-    latest_all_types=False,
-    raw_range_ms_max=90 * DAY_MS,
-    aggregate_range_day_ms_max=365 * DAY_MS,
-    aggregate_range_hour_ms_max=30 * DAY_MS,
-    aggregate_range_minute_ms_max=48 * HOUR_MS,
-    aggregate_intervals_max=100_000,
-    delete_alignment_ms=HOUR_MS,
-    delete_range_ms_max=7 * DAY_MS,
-    delete_age_ms_min=7 * DAY_MS,
-    deletes_per_day_max=1,
-)
-"""The dialect's own limits, for clients that are tested against them (design 7)."""
-
-PROFILES = {profile.name: profile for profile in (OPEN, STRICT)}
-
 assert MULTI_PUT_BODY_BYTES_MAX < PATCH_BODY_BYTES_MAX < PUT_BODY_BYTES_MAX < EXCHANGE_BODY_BYTES_MAX
 assert MULTI_PUT_PAIRS_MAX <= MULTI_PUT_RECORDS_MAX
 assert BODY_CELLS_MAX >= 2 * VARIABLES_OF_ASPECT_MAX * MULTI_PUT_RECORDS_MAX  # small bodies always fit
@@ -374,10 +324,12 @@ assert READ_RECORDS_DEFAULT <= READ_RECORDS_MAX
 assert FILE_PART_BYTES_MIN <= FILE_BODY_BYTES_MAX <= FILE_BYTES_MAX
 assert FILE_NAME_CHARACTERS_MAX <= FILE_PATH_CHARACTERS_MAX
 assert FILE_BODY_S_MAX * SECOND_MS < FILE_ORPHAN_AGE_MS_MIN
-assert OPEN.aggregate_intervals_max == STRICT.aggregate_intervals_max == COUNT_MAX <= AGGREGATES_MAX
+assert COUNT_MAX <= AGGREGATES_MAX
 assert NOTICE_BYTES_MAX < MESSAGE_BODY_BYTES_MAX < NOTICES_KEPT_BYTES_MAX
 assert STRING_CHARACTERS_MAX < BIG_STRING_CHARACTERS_MAX
 assert BIG_STRING_CHARACTERS_MAX * CHARACTER_BYTES <= RECORD_BYTES_MAX  # the longest string fits a record
 assert len(str(LONG_MIN)) <= INTEGER_DIGITS_MAX
 assert VARIABLE_NAME_CHARACTERS_MAX <= NAME_CHARACTERS_MAX
+assert 2 * AGENTS_SEEN_S < AGENT_OFFLINE_S  # an agent that is heard of never seems to be offline elsewhere
+assert AGENT_TOKEN_S <= TOKEN_LIFE_S_MAX < min(INITIAL_TOKEN_S, AGENT_CREDENTIALS_S)
 assert TYPE_PREFIX_CHARACTERS_MAX < TYPE_ID_CHARACTERS_MAX

@@ -11,7 +11,7 @@ A part may itself be of parts: `boundary_in` of its type, then `parse_parts` of 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from schemas.errors import Malformed, TooLarge
@@ -21,6 +21,8 @@ from schemas.limits import (
     MULTIPART_PARTS_MAX,
 )
 
+_LINE_FEED: Final = ord("\n")
+_BEHIND_MARK: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
 _BLANK_LINE: Final = re.compile(rb"(?:\A|(?<=\n))\r?\n")
 _LINE: Final = re.compile(r"\r?\n")
 _OPTION: Final = re.compile(r';[ \t]*([\w*-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^;"]*)')
@@ -78,20 +80,43 @@ def options_in(header: str) -> dict[str, str]:
 
 def parse_parts(body: bytes, boundary: bytes, parts_max: int = MULTIPART_PARTS_MAX) -> list[Part]:
     """Divide a body; Malformed for what is none, TooLarge for more parts or headers than are read."""
-    delimiter = re.compile(rb"(?<![^\n])--" + re.escape(boundary) + rb"(--)?[ \t]*+(?:\r?\n|\Z)")
     parts: list[Part] = []
     begin = -1
-    for found in delimiter.finditer(body):
+    for delimiter in _delimiters(body, b"--" + boundary):
         if begin >= 0:
             if len(parts) == parts_max:
                 raise TooLarge(f"A body has at most {parts_max} parts.")
-            parts.append(_part(body[begin : found.start()]))
-        if found[1] is not None:
+            parts.append(_part(body[begin : delimiter.start]))
+        if delimiter.is_last:
             return parts
-        begin = found.end()
+        begin = delimiter.end
     if begin < 0:
         raise Malformed("The body has no delimiter of the boundary that its media type names.")
     raise Malformed("The body ends before its last delimiter.")
+
+
+class _Delimiter(NamedTuple):
+    """A line between parts."""
+
+    start: int
+    end: int
+    is_last: bool
+
+
+def _delimiters(body: bytes, mark: bytes) -> Iterator[_Delimiter]:
+    """Find the lines that begin with the mark and end behind it; in one pass, as a search for bytes.
+
+    No line begins inside a mark, so the search goes on behind each.
+    """
+    start = body.find(mark)
+    while start >= 0:
+        end = start + len(mark)
+        if start == 0 or body[start - 1] == _LINE_FEED:
+            rest = _BEHIND_MARK.match(body, end)
+            if rest is not None:
+                end = rest.end()
+                yield _Delimiter(start, end, rest[1] is not None)
+        start = body.find(mark, end)
 
 
 def _part(octets: bytes) -> Part:

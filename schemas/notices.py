@@ -6,12 +6,15 @@ one that comes twice, and the cursor from which he reads on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from schemas.times import format_time
+from schemas.limits import TIME_MS_MAX, TIME_MS_MIN
+from schemas.queries import TimeRange
+from schemas.shares import Spans
+from schemas.times import format_time, parse_time
 
 
 class DataNotice(
@@ -37,6 +40,8 @@ class DataNotice(
     """The records, where the subscription asks for values."""
     truncated: bool = False
     """True: there are more records than `values` has room for; read them."""
+    giver: str = ""
+    """The tenant that shares the asset with the subscriber's; absent: it is the subscriber's own."""
 
 
 class ModelNotice(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag="model"):
@@ -67,7 +72,26 @@ class Published(msgspec.Struct, frozen=True, tag_field="type", tag="published"):
     body: msgspec.Raw
 
 
+class SharedNotice(msgspec.Struct, frozen=True, rename="camel"):
+    """What says whether a notice is of a shared asset, and may still be told."""
+
+    giver: str = ""
+    asset_id: str = ""
+    aspect: str = ""
+    start: str = msgspec.field(default="", name="from")
+    end: str = msgspec.field(default="", name="to")
+    change: str = ""
+
+    @property
+    def range(self) -> TimeRange:
+        """Give the times it is about; what was deleted or restored lies behind its `from`."""
+        start_ms = parse_time(self.start) if self.start else TIME_MS_MIN - 1
+        end_ms = parse_time(self.end) if self.end else TIME_MS_MAX
+        return TimeRange(start_ms + (self.change in {"deleted", "restored"}), end_ms + 1)
+
+
 _encoder = msgspec.json.Encoder()
+_decode_shared = msgspec.json.Decoder(SharedNotice).decode
 _decode_digest = msgspec.json.Decoder(Digest).decode
 _decode_published = msgspec.json.Decoder(Published).decode
 
@@ -75,6 +99,21 @@ _decode_published = msgspec.json.Decoder(Published).decode
 def encode_notice(notice: msgspec.Struct) -> bytes:
     """Write a notice as it is kept."""
     return _encoder.encode(notice)
+
+
+def may_tell(body: bytes, times_of: Callable[[SharedNotice], Spans | None]) -> bool:
+    """Tell whether a kept notice may be told: an own one always, a shared one while its times are shared.
+
+    `times_of` gives the times that are shared now of the series of a notice; None: nothing is.
+    """
+    notice = _decode_shared(body)
+    if not notice.giver:
+        return True
+    times = times_of(notice)
+    about = notice.range
+    return times is not None and any(
+        span.start_ms <= about.start_ms and about.end_ms <= span.end_ms for span in times
+    )
 
 
 def numbered(number: int, body: bytes) -> bytes:

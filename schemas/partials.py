@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from schemas.aspects import VariableType
 from schemas.columns import Bools, Floats, Ints
-from schemas.limits import MINUTE_MS
+from schemas.durations import MINUTE_MS
 
 CELL_MS = 15 * MINUTE_MS
 """Every zone since 1972 begins its days and hours on a border of such cells (design 4.11)."""

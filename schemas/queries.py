@@ -15,14 +15,10 @@ from typing import NamedTuple
 from schemas.aspects import AspectType, Variable, VariableType
 from schemas.codes import INVALID_PARAMETER, MISSING_PARAMETER, RETENTION
 from schemas.diagnosis import kept_from, shown
+from schemas.durations import DAY_MS
 from schemas.errors import Malformed, Problem
-from schemas.limits import (
-    DAY_MS,
-    READ_RECORDS_DEFAULT,
-    READ_RECORDS_MAX,
-    TIME_MS_MAX,
-    Profile,
-)
+from schemas.limits import READ_RECORDS_DEFAULT, READ_RECORDS_MAX, TIME_MS_MAX
+from schemas.policies import Profile
 from schemas.times import format_time, parse_time
 
 _LIMIT = re.compile(r"[0-9]{1,9}")

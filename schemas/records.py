@@ -34,9 +34,9 @@ from schemas.limits import (
     PUT_BODY_BYTES_MAX,
     QUALITY_CODE_MAX,
     RECORD_BYTES_MAX,
-    Profile,
 )
 from schemas.one_record import encode_one
+from schemas.policies import Profile
 from schemas.strict_json import has_tiny_form, read_double, read_integer
 
 

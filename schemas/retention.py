@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-DAY_MS = 24 * 3600 * 1000
+from schemas.durations import DAY_MS
 
 DAYS_MAX = 36_525
 """A century."""

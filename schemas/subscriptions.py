@@ -67,7 +67,14 @@ class Webhook(msgspec.Struct, frozen=True):
 
     url: str
     secret: str = ""
-    """Empty: they are not signed (the message broker's)."""
+    """In clear: only of one that was stored before secrets were sealed, until the notifier has seen it."""
+    sealed: str = ""
+    """The secret as the vault keeps it; both empty: they are not signed (the message broker's)."""
+
+    @property
+    def signs(self) -> bool:
+        """Tell whether deliveries are signed."""
+        return bool(self.secret or self.sealed)
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -80,6 +87,11 @@ class Owner(msgspec.Struct, frozen=True):
     """A later account of the same name is another."""
     roles: tuple[str, ...] = ()
     """Those that bring the scope of the subscription, when it was made."""
+    covers: tuple[str, ...] = ()
+    """Those of which it had every scope, when it was made …"""
+    role: str = ""
+    scopes: tuple[str, ...] = ()
+    """… with this role, or these scopes."""
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,9 +114,16 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     webhook: Webhook | None = None
     """None: it is read as a stream of events."""
     suspended: bool = False
+    include_shared: bool = False
+    """Also what others share with its owner. Data only."""
     topic: str = ""
     subscriber: str = ""
     version: str = ""
+
+    @property
+    def secret_name(self) -> str:
+        """Say whose secret its webhook's is, for the vault."""
+        return f"webhook {self.tenant}/{self.id}"
 
     @property
     def digests(self) -> bool:
@@ -163,6 +182,7 @@ def _check_fitting(new: Subscription) -> list[Problem]:
         "/filter/variables": chosen.variables,
         "/filter/threshold": chosen.threshold,
         "/payload": new.payload != NAMES,
+        "/includeShared": new.include_shared,
     }
     unfit = data_only if new.kind == MODEL else {"/filter/kinds": chosen.kinds}
     problems = [_problem(at, f"Not for subscriptions to {new.kind}.") for at, given in unfit.items() if given]

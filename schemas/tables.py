@@ -44,6 +44,8 @@ class Found(NamedTuple):
     """The applied position, where acknowledged entries after it may be missing; None: nothing is missing."""
     next: str | None = None
     """The time to go on from, if there is more of the series than was asked for."""
+    summary_only: str | None = None
+    """First and last time of records that were met and of which retention has left only summaries."""
     label_columns: tuple[Texts, ...] = ()
     """In tables of several series: the labels of each row."""
 

@@ -17,16 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.columns import Bools, Ints
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 from schemas.errors import Malformed
-from schemas.limits import (
-    DAY_MS,
-    FRACTION_DIGITS_MAX,
-    HOUR_MS,
-    MINUTE_MS,
-    SECOND_MS,
-    TIME_MS_MAX,
-    TIME_MS_MIN,
-)
+from schemas.limits import FRACTION_DIGITS_MAX, TIME_MS_MAX, TIME_MS_MIN
 from schemas.lines import Cell, Text, lay
 
 Octets = NDArray[np.uint8]

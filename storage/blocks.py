@@ -50,7 +50,7 @@ _PREFIX = struct.Struct("<BxxxI")
 _NAME = struct.Struct("<I16s")
 
 STAGED = 2**32 - 1
-"""Built on no head: a block that an import staged; no sweep takes it."""
+"""Built on no head: a block that an import staged; a sweep asks the jobs before it takes it."""
 
 
 def fill_of(rows: int, raw_bytes: int) -> float:

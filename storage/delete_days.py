@@ -11,7 +11,7 @@ from enum import Enum
 
 import msgspec
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from storage.changing import change
 from storage.port import CatalogStore, Document
 

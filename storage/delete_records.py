@@ -16,7 +16,7 @@ from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from schemas.receipts import Place
 from storage import changing
 from storage.port import CatalogStore, Document
-from storage.undoing import cleared_by
+from storage.undoing import Cleared, cleared_by
 
 KIND = "delete"
 
@@ -55,6 +55,8 @@ class DeleteRecord(msgspec.Struct, frozen=True, kw_only=True):
     undo: UndoRecord | None = None
     released: bool = False
     """True: what was kept for the undo is let go."""
+    is_import: bool = False
+    """True: no delete, but the attach of an import, which is undone through its job."""
 
     @property
     def id(self) -> str:
@@ -83,6 +85,24 @@ def record_of(series: SeriesId, place: Place, clear: Clear) -> DeleteRecord:
         by="",
         at_ms=place.position // 1000,
         until_ms=cleared_by(place.position, clear).until_ms,
+    )
+
+
+def record_of_import(series: SeriesId, place: Place, imported: Cleared) -> DeleteRecord:
+    """Say of the attach of an import until when it can be undone: who holds the shard lets go of it then."""
+    return DeleteRecord(
+        asset=series.asset,
+        aspect=series.aspect,
+        aspect_name="",
+        start_ms=imported.start_ms,
+        end_ms=imported.end_ms,
+        shard=place.shard,
+        position=place.position,
+        incarnation=place.incarnation,
+        by="",
+        at_ms=place.position // 1000,
+        until_ms=imported.until_ms,
+        is_import=True,
     )
 
 

@@ -2,7 +2,8 @@
 
 Byte 0 names kind and codec together: RAW (columns as they were, one zstd body) below PACKED_ROWS_MIN
 rows, PACKED (each array by its own codec) from there on, CLEAR, ATTACH, ATTACH_PART (a range, then as
-ATTACH). A delta is folded before it is written, so its rows ascend and no time occurs twice.
+ATTACH), RESTORE (as ATTACH_PART, and nothing else stays in the range). A delta is folded before it is
+written, so its rows ascend and no time occurs twice.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from schemas.errors import Corrupt
 from storage import numeric, packing
 from storage.heads import BlockRef, decode_refs
 
-_RAW, _PACKED, _CLEAR, _ATTACH, _ATTACH_PART = 1, 2, 3, 4, 5
+_RAW, _PACKED, _CLEAR, _ATTACH, _ATTACH_PART, _RESTORE = 1, 2, 3, 4, 5, 6
 
 PACKED_ROWS_MIN = 60
 """Below it pcodec's page costs more than it saves (design 4.10)."""
@@ -46,7 +47,8 @@ def encode_delta(change: Change) -> bytes:
     elif change.is_whole:
         kind, content = _ATTACH, change.blocks
     else:
-        kind, content = _ATTACH_PART, _RANGE.pack(change.start_ms, change.end_ms) + change.blocks
+        kind = _RESTORE if change.clears else _ATTACH_PART
+        content = _RANGE.pack(change.start_ms, change.end_ms) + change.blocks
     return _PREFIX.pack(kind, zlib.crc32(content, kind)) + content
 
 
@@ -77,8 +79,9 @@ def decode_delta(body: bytes, part: RowsPart | None = None) -> Change:
             return Clear(*_RANGE.unpack(content))
         if kind == _ATTACH:
             return Attach(bytes(content))
-        if kind == _ATTACH_PART:
-            return Attach(bytes(content[_RANGE.size :]), *_RANGE.unpack_from(content))
+        if kind in (_ATTACH_PART, _RESTORE):
+            start_ms, end_ms = _RANGE.unpack_from(content)
+            return Attach(bytes(content[_RANGE.size :]), start_ms, end_ms, kind == _RESTORE)
     except (struct.error, ValueError) as broken:
         message = f"a delta of {len(body)} bytes does not decode: {broken}"
         raise Corrupt(message) from broken
@@ -88,7 +91,14 @@ def decode_delta(body: bytes, part: RowsPart | None = None) -> Change:
 
 def is_attach(body: bytes) -> bool:
     """Tell whether the body of a delta says to be of attached blocks, without looking further."""
-    return body[:1] in (bytes([_ATTACH]), bytes([_ATTACH_PART]))
+    return body[:1] in (bytes([_ATTACH]), bytes([_ATTACH_PART]), bytes([_RESTORE]))
+
+
+def laid(change: Change) -> tuple[Change, ...]:
+    """Give a change as what it does one after the other: an attach that clears is a clear and an attach."""
+    if not isinstance(change, Attach) or not change.clears:
+        return (change,)
+    return Clear(change.start_ms, change.end_ms), Attach(change.blocks, change.start_ms, change.end_ms)
 
 
 def attached_to(slice_start_ms: int, changes: Iterable[Change]) -> list[BlockRef]:

@@ -18,9 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from schemas.durations import DAY_MS
 from schemas.errors import Corrupt, NotFound, StoreUnavailable
 from schemas.files import Content
-from schemas.limits import DAY_MS, KB, MB
+from schemas.limits import KB, MB
 from storage.files import FileStore, KeptContent, check_key, in_blocks
 
 T = TypeVar("T")

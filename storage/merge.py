@@ -59,6 +59,31 @@ def rows_with_values(columns: Columns) -> Bools:
     return seen
 
 
+def same(one: Columns, other: Columns) -> bool:
+    """Tell whether two states have the same rows: times, values, what is absent, quality codes."""
+    if not np.array_equal(one.time_ms, other.time_ms) or one.cells.keys() != other.cells.keys():
+        return False
+    return all(_same_column(column, other.cells[variable]) for variable, column in one.cells.items())
+
+
+def _same_column(one: Column, other: Column) -> bool:
+    if one.column_class is not other.column_class:
+        return False
+    if (one.present is None) != (other.present is None) or (one.quality is None) != (other.quality is None):
+        return False
+    if one.present is not None:
+        assert other.present is not None
+        if not np.array_equal(one.present, other.present):
+            return False
+        rows = np.flatnonzero(one.present)
+        one, other = one.take(rows), other.take(rows)
+    if one.quality is not None and not np.array_equal(one.quality, other.quality):  # type: ignore[arg-type]
+        return False
+    if isinstance(one.values, Texts) and isinstance(other.values, Texts):
+        return one.values.to_list() == other.values.to_list()
+    return np.array_equal(one.values, other.values)  # type: ignore[arg-type]
+
+
 def _cleared(layers: Sequence[Layer]) -> list[Columns]:
     rows: list[Columns] = []
     for layer in layers:

@@ -1,6 +1,6 @@
 """What a pin says: which entry it belongs to, and the head as it stood before that (design 4.14). Pure.
 
-version u8 · crc32 u32 (of what follows) · MessagePack of start_ms, end_ms, head
+version u8 · crc32 u32 (of what follows) · MessagePack of start_ms, end_ms, head, attached
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import zlib
 import msgspec
 
 from schemas.errors import Corrupt
-from storage.heads import BlockRef, decode_head
+from storage.heads import BlockRef, decode_head, decode_refs
 from storage.port import Pin
 
 VERSION = 1
@@ -28,6 +28,9 @@ class Pinned(msgspec.Struct, frozen=True, array_like=True):
     head: bytes | None
     """The head's body as it stood; None: it could not be kept, or nobody wanted it, so nothing can be undone.
     The pin then says that there was such an entry: what was there before it must not come back over it."""
+    attached: bytes | None = None
+    """Of an import: the blocks that it attached to the slice, as `storage.heads` lists them. They are kept
+    along, so that what is there later can be held against what the import had brought."""
 
     def overlaps(self, start_ms: int, end_ms: int) -> bool:
         """Tell whether the range of the entry has times in start_ms ≤ t < end_ms."""
@@ -40,8 +43,13 @@ _decoder = msgspec.msgpack.Decoder(Pinned)
 
 def encode_pin(pinned: Pinned) -> bytes:
     """Write the body of a pin."""
-    packed = _encoder.encode(pinned)
+    # What no import wrote is as releases before imports wrote it.
+    packed = _encoder.encode(pinned if pinned.attached is not None else _told(pinned))
     return _PREFIX.pack(VERSION, zlib.crc32(packed)) + packed
+
+
+def _told(pinned: Pinned) -> tuple[int, int, bytes | None]:
+    return pinned.start_ms, pinned.end_ms, pinned.head
 
 
 def decode_pin(body: bytes) -> Pinned:
@@ -60,4 +68,6 @@ def decode_pin(body: bytes) -> Pinned:
 
 def blocks_of(pin: Pin) -> tuple[BlockRef, ...]:
     """Give the blocks that a pin keeps; Corrupt if it does not decode."""
-    return decode_head(decode_pin(pin.body).head or b"").blocks
+    pinned = decode_pin(pin.body)
+    attached = () if pinned.attached is None else decode_refs(pinned.attached)
+    return decode_head(pinned.head or b"").blocks + attached

@@ -17,8 +17,9 @@ from storage import blocks, summaries
 from storage.deltas import decode_delta
 from storage.heads import END_MS, BlockRef, HeadContent, decode_head
 from storage.port import SeriesStore, SliceId
-from storage.reader import Placed, read_refs, times_of
+from storage.reader import read_refs
 from storage.sealing import Parts, Sealed, Volume, listed, store_rows, swapped
+from storage.spans import Placed, times_of
 
 
 async def retain(

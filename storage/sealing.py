@@ -18,7 +18,7 @@ from schemas.changes import Attach, Change, Upsert
 from schemas.columns import Columns
 from schemas.errors import Corrupt, OutcomeUnknown, StoreUnavailable
 from storage import blocks, levels, merge, summaries
-from storage.deltas import decode_delta
+from storage.deltas import decode_delta, laid
 from storage.heads import (
     END_MS,
     NO_TIME_MS,
@@ -30,7 +30,8 @@ from storage.heads import (
     encode_head,
 )
 from storage.port import BlockRow, Head, SeriesStore, SliceId
-from storage.reader import Placed, Wanted, read_layers
+from storage.reader import read_layers
+from storage.spans import Placed, Wanted
 
 SEAL_DELTAS = 64
 """Deltas of a slice after which it is sealed: what a read lays over the blocks stays small."""
@@ -91,7 +92,11 @@ async def seal(
     deltas = [delta for delta in await store.read_deltas(slice_id, old.sealed_through) if delta.last <= upto]
     if upto <= old.sealed_through or not deltas:
         return None
-    later = [Placed(delta.first, delta.last, decode_delta(delta.body)) for delta in deltas]
+    later = [
+        Placed(delta.first, delta.last, change)
+        for delta in deltas
+        for change in laid(decode_delta(delta.body))
+    ]
     delta_bytes = sum(len(delta.body) for delta in deltas)
     living = tuple(ref for ref in old.blocks if not ref.summary_only)
     changes = [_alive(placed.change, old.rows_from_ms) for placed in later]

@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from schemas.columns import Columns, Ints
+from schemas.durations import DAY_MS
 from schemas.ids import SeriesId
-from schemas.limits import DAY_MS
 from schemas.partials import CELL_MS
 
 WIDTH_MS = 32 * DAY_MS

@@ -23,16 +23,8 @@ from schemas.stacks import Stack
 from storage import blocks, levels, merge, summaries
 from storage.heads import END_MS, BlockRef, HeadContent, decode_refs
 from storage.port import SeriesReads, SliceId
-from storage.reader import (
-    READ_DEADLINE_S,
-    Placed,
-    Slices,
-    Wanted,
-    read_gap,
-    read_layers,
-    spans_of,
-    times_of,
-)
+from storage.reader import READ_DEADLINE_S, Slices, read_gap, read_layers
+from storage.spans import Placed, Wanted, spans_of, times_of
 
 
 class Cells(NamedTuple):

@@ -18,18 +18,9 @@ from storage import levels, merge, summaries
 from storage.deltas import RowsPart, attached_to, decode_delta
 from storage.heads import BlockRef, HeadContent, decode_head
 from storage.port import SeriesReads, SeriesStore, SliceId
-from storage.reader import (
-    Attempt,
-    Placed,
-    Slices,
-    Wanted,
-    read_gap,
-    read_layers,
-    read_refs,
-    spans_of,
-    with_rows,
-)
+from storage.reader import Attempt, Slices, read_gap, read_layers, read_refs, with_rows
 from storage.slices import slice_range
+from storage.spans import Placed, Wanted, spans_of
 from storage.undoing import touches
 
 BLOCKS_AT_ONCE = 8

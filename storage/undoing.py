@@ -1,9 +1,10 @@
 """Undo: what is kept before a clear is stored, and what comes of an entry that asks for it (design 4.14).
 
-Works over the port alone. Before the shard's writer stores a clear at position p, it has stored all before
-p, seals the touched slices and pins their heads (`keep`). The entry at q that asks for the undo is judged by
-what the store has of the positions before q and by nothing else (`judge`): so every writer that comes to q
-finds the same, as long as none has stored a cursor from q on. Whoever judges looks at the cursor afterwards.
+Works over the port alone. Before the shard's writer stores a clear at position p, or the attach of an import,
+it has stored all before p, seals the touched slices and pins their heads (`keep`). The entry at q that asks
+for the undo is judged by what the store has of the positions before q and by nothing else (`judge`): so every
+writer that comes to q finds the same, as long as none has stored a cursor from q on. Whoever judges looks at
+the cursor afterwards.
 
 What a clear took is kept until a time that follows from p. Pins are dropped only when everything before that
 time is stored (`storage.purging.release`), so no entry that may still ask for them finds them gone.
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.changes import Attach, Change, Clear, Undo, Upsert
+from schemas.columns import Columns
 from schemas.errors import Corrupt, StoreUnavailable
 from schemas.ids import SeriesId
 from storage import blocks, merge
@@ -25,8 +27,9 @@ from storage.deltas import RowsPart, attached_to, decode_delta
 from storage.heads import BlockRef, HeadContent, decode_head, decode_refs, encode_refs
 from storage.pins import Pinned, decode_pin, encode_pin
 from storage.port import Head, Pin, SeriesStore, SliceId, SliceState
-from storage.reader import read_refs, with_rows
+from storage.reader import read_layers, read_refs, with_rows
 from storage.slices import slice_range
+from storage.spans import Placed, Wanted
 
 PIN_TRIES_MAX = 5
 """Seals of a slice before a clear; where none does, the slice cannot be gone back to."""
@@ -41,19 +44,40 @@ OVERLAPPED = "something newer was written or deleted in the range"
 NOT_KEPT = "nothing of what was deleted is kept, or there was nothing"
 EXPIRED = "its time is over"
 DAMAGED = "what was deleted, or what is there now, does not read back"
+NOT_THERE = "blocks that it names are not in the store"
 
 ANY_POSITION = 2**62
 """Above every position: how things are now, not how they were before an entry."""
 
 
 class Cleared(NamedTuple):
-    """A clear on its way into the store."""
+    """A clear, or an import, on its way into the store."""
 
     position: int
     start_ms: int
     end_ms: int
     until_ms: int
     """Until when it can be undone; 0: never."""
+    attached: tuple[BlockRef, ...] | None = None
+    """The blocks of an import; None: it is a clear."""
+
+
+def imported_by(position: int, attach: Attach) -> Cleared:
+    """Give what an entry at a position attaches: the times from its first row to its last one."""
+    refs = decode_refs(attach.blocks)
+    start_ms = min((ref.from_ms for ref in refs), default=0)
+    end_ms = max((ref.to_ms + 1 for ref in refs), default=0)
+    return Cleared(position, start_ms, end_ms, position // 1000 + attach.undo_s * 1000, refs)
+
+
+async def find_missing(store: SeriesStore, series: SeriesId, attach: Attach) -> str:
+    """Say why an attach cannot be read; empty where every block that it names is there."""
+    refs = decode_refs(attach.blocks)
+    for start in sorted({ref.slice_start_ms for ref in refs}):
+        inside = [ref for ref in refs if ref.slice_start_ms == start]
+        if not await _are_there(store, SliceId(series, start), inside):
+            return NOT_THERE
+    return ""
 
 
 def cleared_by(position: int, clear: Clear) -> Cleared:
@@ -103,7 +127,11 @@ async def _mark(store: SeriesStore, slice_id: SliceId, cleared: Cleared) -> None
 
 
 async def _pin(store: SeriesStore, slice_id: SliceId, cleared: Cleared, head: bytes | None) -> None:
-    body = encode_pin(Pinned(cleared.start_ms, cleared.end_ms, head))
+    attached = None
+    if cleared.attached is not None:
+        inside = (ref for ref in cleared.attached if ref.slice_start_ms == slice_id.start_ms)
+        attached = encode_refs(tuple(inside))
+    body = encode_pin(Pinned(cleared.start_ms, cleared.end_ms, head, attached))
     await store.write_pin(Pin(slice_id, cleared.position, cleared.until_ms, body))
 
 
@@ -116,7 +144,7 @@ async def judge(store: SeriesStore, series: SeriesId, undo: Undo, *, before: int
     """
     slices = await _slices_in(store, series, undo)
     refs: list[BlockRef] = []
-    kept = False
+    kept = clears = False
     for first in range(0, len(slices), SLICES_AT_ONCE):
         several = slices[first : first + SLICES_AT_ONCE]
         for found in await asyncio.gather(*(_judged(store, each, undo, before, at_ms) for each in several)):
@@ -124,10 +152,19 @@ async def judge(store: SeriesStore, series: SeriesId, undo: Undo, *, before: int
                 return found
             if found is not None:
                 kept = True
-                refs += found
+                clears = clears or found.clears
+                refs += found.refs
     if not kept:
         return NOT_KEPT
-    return Attach(encode_refs(tuple(refs)), undo.start_ms, undo.end_ms)
+    return Attach(encode_refs(tuple(refs)), undo.start_ms, undo.end_ms, clears)
+
+
+class _Back(NamedTuple):
+    """What a slice gets back."""
+
+    refs: list[BlockRef]
+    clears: bool
+    """True: an import is undone, so nothing else stays in the range."""
 
 
 async def _slices_in(store: SeriesStore, series: SeriesId, undo: Undo) -> list[SliceId]:
@@ -140,7 +177,7 @@ async def _slices_in(store: SeriesStore, series: SeriesId, undo: Undo) -> list[S
 
 async def _judged(
     store: SeriesStore, slice_id: SliceId, undo: Undo, before: int, at_ms: int
-) -> list[BlockRef] | str | None:
+) -> _Back | str | None:
     try:
         return await _judge_slice(store, slice_id, undo, before, at_ms)
     except Corrupt:
@@ -149,7 +186,7 @@ async def _judged(
 
 async def _judge_slice(
     store: SeriesStore, slice_id: SliceId, undo: Undo, before: int, at_ms: int
-) -> list[BlockRef] | str | None:
+) -> _Back | str | None:
     """Give what a slice gets back, or why nothing may; None where the clear did not find it."""
     mine: Pin | None = None
     for pin in await store.read_pins(slice_id):
@@ -159,17 +196,17 @@ async def _judge_slice(
             return OVERLAPPED
     if mine is not None and mine.until_ms <= at_ms:
         return EXPIRED
-    if await _is_overlapped(store, slice_id, undo, before):
+    pinned = None if mine is None else decode_pin(mine.body)
+    if await _is_overlapped(store, slice_id, undo, before, pinned):
         return OVERLAPPED
-    if mine is None:
+    if pinned is None:
         return None
-    head = decode_pin(mine.body).head
-    if head is None:
+    if pinned.head is None:
         return NOT_KEPT
-    refs = _inside(with_rows(decode_head(head)), undo)
+    refs = _inside(with_rows(decode_head(pinned.head)), undo)
     if not await _are_there(store, slice_id, refs):
         return DAMAGED
-    return [_narrowed(ref, slice_id, undo) for ref in refs]
+    return _Back([_narrowed(ref, slice_id, undo) for ref in refs], pinned.attached is not None)
 
 
 def _overlaps(pin: Pin, undo: Undo) -> bool:
@@ -201,7 +238,9 @@ async def _are_there(store: SeriesStore, slice_id: SliceId, refs: Sequence[Block
     return True
 
 
-async def _is_overlapped(store: SeriesStore, slice_id: SliceId, undo: Undo, before: int) -> bool:
+async def _is_overlapped(
+    store: SeriesStore, slice_id: SliceId, undo: Undo, before: int, pinned: Pinned | None
+) -> bool:
     """Tell whether anything after the clear, and below `before`, touches its range in a slice."""
     for _ in range(LOOKS_MAX):
         state = await store.read_state(slice_id)
@@ -211,6 +250,11 @@ async def _is_overlapped(store: SeriesStore, slice_id: SliceId, undo: Undo, befo
         # The clear left no row in its range, so what is there came after it. Blocks are disjoint: one that
         # neither begins nor ends in the range reaches over all of it.
         young = [ref for ref in _inside(with_rows(head), undo) if ref.position_max > undo.position]
+        if pinned is not None and pinned.attached is not None:
+            changed = await _has_changed(store, slice_id, undo, pinned, young)
+            if changed is not None:
+                return changed
+            continue
         if any(_is_in(ref.from_ms, undo) or _is_in(ref.to_ms, undo) for ref in young):
             return True
         found = await read_refs(store, slice_id, young, frozenset())
@@ -218,6 +262,32 @@ async def _is_overlapped(store: SeriesStore, slice_id: SliceId, undo: Undo, befo
             return any(merge.between(rows, undo.start_ms, undo.end_ms).rows for rows in found)
     message = f"the head of {slice_id.text} changes all the time"
     raise StoreUnavailable(message)
+
+
+async def _has_changed(
+    store: SeriesStore, slice_id: SliceId, undo: Undo, pinned: Pinned, young: Sequence[BlockRef]
+) -> bool | None:
+    """Tell whether blocks hold other rows in the range than an import left there; None where one is missing.
+
+    A seal that takes up the import together with later rows beside it names the later position for all.
+    """
+    if pinned.head is None or pinned.attached is None:
+        return False  # Nothing comes back, whatever is there.
+    before = with_rows(decode_head(pinned.head))
+    attached = Placed(undo.position, undo.position, Attach(pinned.attached))
+    for ref in young:
+        window = Wanted(max(ref.from_ms, undo.start_ms), min(ref.to_ms + 1, undo.end_ms))
+        present = await read_layers(store, slice_id, [ref], [], window)
+        left = await read_layers(store, slice_id, before, [attached], window)
+        if present is None or left is None:
+            return None
+        if not merge.same(_cut(present, window), _cut(left, window)):
+            return True
+    return False
+
+
+def _cut(layers: Sequence[merge.Layer], window: Wanted) -> Columns:
+    return merge.between(merge.state(layers), window.start_ms, window.end_ms)
 
 
 def _is_in(time_ms: int, undo: Undo) -> bool:
@@ -238,6 +308,8 @@ def touches(change: Change, span: Clear | Undo, slice_start_ms: int | None = Non
         return bool(((times >= span.start_ms) & (times < span.end_ms)).any())
     if isinstance(change, Clear):
         return change.start_ms < span.end_ms and span.start_ms < change.end_ms
+    if change.clears and change.start_ms < span.end_ms and span.start_ms < change.end_ms:
+        return True
     if slice_start_ms is None:
         return bool(_inside(decode_refs(change.blocks), span))
     return bool(_inside(attached_to(slice_start_ms, [change]), span))

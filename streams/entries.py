@@ -3,12 +3,13 @@
     version u8 · kind u8 · tenant bytes u8 · zero u8 · crc32 u32 (of all other bytes)
     aspect version u32 · undo u32 · asset 16 bytes · aspect 16 bytes · tenant, padded to 8 · content
 
-Undo: of a CLEAR, for how many seconds after its position it can be undone; 0: never, and in other kinds.
+Undo: of a CLEAR or an ATTACH, for how many seconds after its position it can be undone; 0: never, and in
+other kinds.
 Content: UPSERT raw columns (`schemas.column_codec`); CLEAR two int64, the range [from, to) in ms; ATTACH a
 MessagePack list of staged blocks; ERASE the asset's 16 bytes once more, or nothing where a whole tenant is
-meant (design 4.16), and the aspect is 0, the asset then too; UNDO three int64, the position of a CLEAR of the
-series and its range. An entry has at most ENTRY_RAW_BYTES_MAX of raw columns; the door splits larger
-requests. Golden files pin the format; older versions stay readable.
+meant (design 4.16), and the aspect is 0, the asset then too; UNDO three int64, the position of a CLEAR or an
+ATTACH of the series and its range. An entry has at most ENTRY_RAW_BYTES_MAX of raw columns; the door splits
+larger requests. Golden files pin the format; older versions stay readable.
 """
 
 from __future__ import annotations
@@ -70,8 +71,7 @@ class SeriesEntry(msgspec.Struct, frozen=True, gc=False):
 
 def encode_entry(entry: SeriesEntry) -> bytes:
     """Write an entry."""
-    kind, content = _encode_content(entry.content)
-    undo_s = entry.content.undo_s if isinstance(entry.content, Clear) else 0
+    kind, content, undo_s = _encode_content(entry.content)
     return _encoded(kind, entry.series, entry.aspect_version, content, undo_s)
 
 
@@ -108,16 +108,17 @@ def _checksum(version: int, kind: int, tenant_bytes: int, rest: bytes | memoryvi
     return zlib.crc32(rest, version | kind << 8 | tenant_bytes << 16)
 
 
-def _encode_content(content: Change | Row | Undo) -> tuple[EntryKind, bytes]:
+def _encode_content(content: Change | Row | Undo) -> tuple[EntryKind, bytes, int]:
+    """Give kind and content, and for how many seconds it can be undone."""
     if isinstance(content, Row):
-        return EntryKind.UPSERT, content.content
+        return EntryKind.UPSERT, content.content, 0
     if isinstance(content, Upsert):
-        return EntryKind.UPSERT, encode_columns(content.columns)
+        return EntryKind.UPSERT, encode_columns(content.columns), 0
     if isinstance(content, Clear):
-        return EntryKind.CLEAR, _RANGE.pack(content.start_ms, content.end_ms)
+        return EntryKind.CLEAR, _RANGE.pack(content.start_ms, content.end_ms), content.undo_s
     if isinstance(content, Undo):
-        return EntryKind.UNDO, _UNDO.pack(content.position, content.start_ms, content.end_ms)
-    return EntryKind.ATTACH, content.blocks
+        return EntryKind.UNDO, _UNDO.pack(content.position, content.start_ms, content.end_ms), 0
+    return EntryKind.ATTACH, content.blocks, content.undo_s
 
 
 class OpenedEntry(msgspec.Struct, frozen=True, gc=False):
@@ -190,6 +191,6 @@ def decode_content(opened: OpenedEntry) -> Change | Undo:
     if kind == EntryKind.UNDO and len(content) == _UNDO.size:
         return Undo(*_UNDO.unpack(content))
     if kind == EntryKind.ATTACH:
-        return Attach(bytes(content))
+        return Attach(bytes(content), undo_s=opened.undo_s)
     message = f"an entry of kind {kind} with {len(content)} bytes does not decode"
     raise Corrupt(message)

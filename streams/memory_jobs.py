@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec import json
 
-from streams.port import JobFunction, JobQueue, JobState, JobStatus
+from streams.job_port import JobFunction, JobQueue, JobState, JobStatus
 
 
 class MemoryJobQueue(JobQueue):

@@ -20,7 +20,7 @@ from rq import job as rq_job
 from rq.exceptions import DuplicateJobError, NoSuchJobError
 
 from schemas.errors import StreamUnavailable
-from streams.port import JobFunction, JobQueue, JobState, JobStatus
+from streams.job_port import JobFunction, JobQueue, JobState, JobStatus
 
 QUEUE: Final = "jobs"
 

@@ -5,6 +5,7 @@ under `CI=true`, or when `REQUIRE` names it (`REQUIRE=cassandra,valkey`).
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -99,14 +100,15 @@ def cassandra(pytestconfig: pytest.Config) -> Iterator[CassandraAddress]:
 
 
 def _cassandra_server() -> Generator[CassandraServer]:
-    """Start a Cassandra in a folder of its own; end it and remove the folder afterwards."""
-    with tempfile.TemporaryDirectory(prefix="cassandra-", ignore_cleanup_errors=True) as folder:
-        server = CassandraServer(Path(folder))
-        try:
-            server.start()
-            yield server
-        finally:
-            server.kill()  # nobody needs its data, and an orderly stop takes five seconds
+    """Start a Cassandra in a folder of its own; end it and remove the folder, if it came up, afterwards."""
+    folder = tempfile.mkdtemp(prefix="cassandra-")
+    server = CassandraServer(Path(folder))
+    try:
+        server.start()  # where this fails the folder stays, for its log
+        yield server
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        server.kill()  # nobody needs its data, and an orderly stop takes five seconds
 
 
 @pytest.fixture

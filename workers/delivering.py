@@ -15,11 +15,12 @@ from typing import NamedTuple
 import structlog
 
 from runtime.ports import Clock
+from runtime.vault import Vault
+from schemas.durations import MINUTE_MS, SECOND_MS
+from schemas.errors import Unavailable
 from schemas.limits import (
-    MINUTE_MS,
     NOTICES_LISTED_MAX,
     NOTICES_OF_DELIVERY_MAX,
-    SECOND_MS,
     WEBHOOK_GIVE_UP_S,
     WEBHOOK_RETRY_S_MAX,
     WEBHOOK_RETRY_S_MIN,
@@ -29,6 +30,7 @@ from schemas.standings import DeadRange, Standing, decode_standing, encode_stand
 from schemas.subscriptions import TOPIC, Subscription
 from schemas.webhooks import DELIVERY_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, signature
 from streams.notice_port import Kept, NoticeLog, Page
+from workers.interest import Interest
 from workers.noticing import log_of
 from workers.webhooks import NotDelivered, Webhooks
 
@@ -64,14 +66,20 @@ class Deliverer:
         webhooks: Webhooks,
         clock: Clock,
         random: Callable[[], float],
-        is_told: Callable[[Subscription], bool],
+        *,
+        interest: Interest,
+        vault: Vault,
     ) -> None:
-        """`random` spreads repeated tries: numbers from 0 to 1; `is_told` is asked before each of them."""
+        """`random` spreads repeated tries: numbers from 0 to 1; `vault` opens the secrets that sign.
+
+        `interest` knows who is told, and of what others share; it is asked before each try.
+        """
         self._notices = notices
         self._webhooks = webhooks
         self._clock = clock
         self._random = random
-        self._is_told = is_told
+        self._interest = interest
+        self._vault = vault
         self._room = asyncio.Semaphore(DELIVERIES_AT_ONCE)
         self.counted = Deliveries()
 
@@ -86,36 +94,58 @@ class Deliverer:
             return False
         count = NOTICES_LISTED_MAX if told.digests else 1 if told.kind == TOPIC else NOTICES_OF_DELIVERY_MAX
         page = await self._notices.read(name, standing.delivered, count=count)
-        batch = _batch(told, page, standing.delivered, now_ms)
+        batch = self._batch(told, page, standing.delivered, now_ms)
         if batch is None:
             return False
         async with self._room:
-            if not self._is_told(told):
+            if self._interest.active.get((told.tenant, told.id)) != told:
                 return False
-            failure = await self._send(told, batch, self._clock.now_ms())
+            failure = await self._send(told, batch, self._clock.now_ms()) if batch.body else None
         after = self._after(standing, batch, failure)
         await self._notices.note(name, before, encode_standing(after))
         return failure is None and len(page.notices) == count
+
+    def _batch(self, told: Subscription, page: Page, delivered: int, now_ms: int) -> Batch | None:
+        """Put together what is told next; None if that is nothing yet.
+
+        Of what others shared, only what they still share: a batch of nothing else has no body.
+        """
+        if not told.include_shared or not page.notices:
+            return _batch(told, page, delivered, now_ms)
+        open_ = [kept for kept in page.notices if self._interest.still_shares(told, kept.body)]
+        first, last = page.notices[0].number, page.notices[-1].number
+        batch = _batch(told, page._replace(notices=open_), delivered, now_ms)
+        return Batch(first, last, b"") if batch is None else batch._replace(last=last)
 
     async def _send(self, told: Subscription, batch: Batch, now_ms: int) -> str | None:
         """Send a batch; gives why it was not taken, and None if it was."""
         assert told.webhook is not None
         headers = {DELIVERY_HEADER: f"{told.id}-{batch.first}-{batch.last}"}
-        if told.webhook.secret:
-            at_s = now_ms // SECOND_MS
-            headers[TIMESTAMP_HEADER] = str(at_s)
-            headers[SIGNATURE_HEADER] = signature(told.webhook.secret, at_s, batch.body)
         try:
+            if told.webhook.signs:
+                at_s = now_ms // SECOND_MS
+                headers[TIMESTAMP_HEADER] = str(at_s)
+                headers[SIGNATURE_HEADER] = signature(self._secret_of(told), at_s, batch.body)
             await self._webhooks.post(told.webhook.url, headers, batch.body)
         except NotDelivered as failure:
             log.info("not_delivered", tenant=told.tenant, subscription=told.id, reason=str(failure))
             return str(failure)
         return None
 
+    def _secret_of(self, told: Subscription) -> str:
+        """Give what signs; NotDelivered, which is tried again, where this process has another key."""
+        assert told.webhook is not None
+        if not told.webhook.sealed:
+            return told.webhook.secret
+        try:
+            return self._vault.open(told.secret_name, told.webhook.sealed)
+        except Unavailable:
+            raise NotDelivered("its secret cannot be read; the operator was told") from None
+
     def _after(self, before: Standing, batch: Batch, failure: str | None) -> Standing:
         """Give how deliveries stand after a try."""
         if failure is None:
-            self.counted.delivered += 1
+            self.counted.delivered += bool(batch.body)
             return Standing(batch.last, dead=before.dead)
         self.counted.failed += 1
         now_ms = self._clock.now_ms()

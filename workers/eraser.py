@@ -1,4 +1,6 @@
-"""The eraser: tenants and deleted assets to their end, and bytes of files that nobody names (design 4.16).
+"""The eraser: tenants and deleted assets to their end, and whatever else is over (design 4.16).
+
+Whatever else: bytes of files that nobody names (`workers.orphans`), old records of the quarantine.
 
 One in an installation is at work: that of the writer that holds the first shard. All that it knows stands in
 catalogue and store, every step may be repeated, and two at once do no harm; so a kill costs a look.
@@ -13,12 +15,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
 from runtime.ports import Ports
+from schemas.durations import DAY_MS, SECOND_MS
 from schemas.erasures import (
     ERASED,
     ERASED_NAMES,
@@ -31,7 +34,7 @@ from schemas.erasures import (
 from schemas.errors import ServiceError, Unavailable
 from schemas.files import Content, StoredFile, Upload, UploadPart
 from schemas.ids import CORE, Erased, TenantId
-from schemas.limits import DAY_MS, FILE_ORPHAN_AGE_MS_MIN
+from schemas.limits import FILE_ORPHAN_AGE_MS_MIN
 from schemas.subscriptions import KIND as SUBSCRIPTION
 from schemas.tenants import Tenant
 from storage.port import Document
@@ -40,6 +43,7 @@ from streams.notice_port import LogId
 from streams.port import Admission, Admitted
 from streams.shards import shard_of
 from workers import failpoints
+from workers.expiring import expire
 from workers.orphans import sweep
 from workers.proof import found_in, prove
 
@@ -51,17 +55,11 @@ LOOK_S: Final = 5.0
 ORDER_AGAIN_S: Final = 60.0
 """After which an order that nothing came of is given once more."""
 
-TRY_AGAIN_S: Final = 30.0
-"""After which what was not clean is erased once more: applied entries are trimmed within a minute or two."""
-
 ASSETS_S: Final = 3_600.0
 """How often deleted assets are looked for whose time is over: it counts in days."""
 
 SWEEP_S: Final = 24 * 3_600.0
-"""How often nobody's contents are looked for."""
-
-AGAIN_MS: Final = FILE_ORPHAN_AGE_MS_MIN
-"""After which a tenant is erased once more: no request lasts so long."""
+"""How often nobody's contents are looked for, and records of the quarantine whose time is over."""
 
 AT_ONCE: Final = 32
 """Documents removed side by side."""
@@ -88,11 +86,23 @@ class _Stamp(msgspec.Struct):
 _stamp = msgspec.json.Decoder(_Stamp)
 
 
+class Waits(NamedTuple):
+    """How long the erasing of a tenant waits."""
+
+    again_s: float = FILE_ORPHAN_AGE_MS_MIN / SECOND_MS
+    """After which it is erased once more: no request lasts so long that may leave anything."""
+    retry_s: float = 30.0
+    """After which what was not clean is erased again: applied entries are trimmed within a minute or two."""
+
+
 class Eraser:
     """What erases in an installation; it works while `leads` says so."""
 
-    def __init__(self, ports: Ports, leads: Callable[[], bool], erase_days: int) -> None:
+    def __init__(
+        self, ports: Ports, leads: Callable[[], bool], erase_days: int, waits: Waits | None = None
+    ) -> None:
         """Take every port; a deleted asset is erased after so many days."""
+        self._waits = waits or Waits()
         self._ports = ports
         self._leads = leads
         self._erase_ms = erase_days * DAY_MS
@@ -176,7 +186,7 @@ class Eraser:
         """When no request can be under way any more that began before: once more, the change log too."""
         now_ms = self._ports.clock.now_ms()
         not_yet = self._ports.clock.monotonic_s() < self._later_s.get(erasure.tenant, 0.0)
-        if not_yet or now_ms < (erasure.erased_ms or 0) + AGAIN_MS:
+        if not_yet or now_ms < (erasure.erased_ms or 0) + self._waits.again_s * SECOND_MS:
             return
         await self._erase_rest(erasure)
         await self._ports.catalog.forget_changes(erasure.tenant)
@@ -216,7 +226,7 @@ class Eraser:
         if found_in(left, "series"):
             await self._order(range(erasure.shards), Erased(erasure.tenant))
         if not is_clean(left):
-            self._later_s[erasure.tenant] = self._ports.clock.monotonic_s() + TRY_AGAIN_S
+            self._later_s[erasure.tenant] = self._ports.clock.monotonic_s() + self._waits.retry_s
             found = {place: count for place, count in left.items() if count}
             log.info("tenant_not_clean_yet", tenant=erasure.tenant, left=found)
         return left
@@ -310,8 +320,10 @@ class Eraser:
     async def _sweep_contents(self) -> None:
         if self._ports.files is None:
             return
-        for tenant in await self._ports.catalog.list(CORE, "tenant"):
-            await sweep(self._ports.catalog, self._ports.files, tenant.id, self._ports.clock.now_ms())
+        catalog, files, now_ms = self._ports.catalog, self._ports.files, self._ports.clock.now_ms()
+        for tenant in await catalog.list(CORE, "tenant"):
+            await expire(catalog, files, tenant.id, now_ms)
+            await sweep(catalog, files, tenant.id, now_ms)
 
 
 async def _in_waves(items: Sequence[_Item], act: Callable[[_Item], Awaitable[object]]) -> None:

@@ -21,7 +21,7 @@ import structlog
 from runtime.ports import Clock
 from schemas.ids import Erased, SeriesId, is_erased
 from storage.port import SeriesStore, SliceId
-from storage.reader import Placed
+from storage.spans import Placed
 from streams.entries import series_of
 from streams.letters import series_of_letter
 from streams.port import Applied, RecordStream, Settled

@@ -16,7 +16,7 @@ from schemas.event_filters import parse_event_filter
 from schemas.jobs import CREATE_EVENTS, DELETE_EVENTS, CreateEvents, DeleteEvents
 from storage.event_port import EventRow, EventStore
 from storage.event_reading import passes, walk
-from streams.port import JobFunction
+from streams.job_port import JobFunction
 
 log = structlog.get_logger("jobs")
 

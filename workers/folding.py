@@ -19,8 +19,8 @@ from storage import merge
 from storage.deltas import DELTA_RAW_BYTES_MAX, encode_delta
 from storage.heads import decode_refs, encode_refs
 from storage.port import Delta, SliceId
-from storage.reader import Placed
 from storage.slices import FIRST_PLAN, SlicePlan, slice_range, split_by_slice, width_at
+from storage.spans import Placed
 from streams.entries import EntryKind, OpenedEntry, decode_content, erased_by, open_entry
 from streams.port import Entry
 
@@ -45,7 +45,7 @@ class Folded:
     erased: set[Erased] = field(default_factory=set)
     """What entries of the turn order to be erased (design 4.16)."""
     judged: Mapping[int, Attach | str] = field(default_factory=dict)
-    """By position of an undo: what it attaches, or why it does not (design 4.14)."""
+    """By position of an undo: what it attaches, or why it does not; of an attach: why not (design 4.14)."""
 
 
 def grouped(entries: Sequence[Entry], folded: Folded) -> dict[SeriesId, list[Placed]]:
@@ -78,6 +78,7 @@ def _decoded(each: Sequence[_Opened], folded: Folded) -> list[Placed]:
                 change = _undone(folded, entry.position)
             elif isinstance(change, Attach):
                 decode_refs(change.blocks)
+                _demand_sound(folded, entry.position)
             changes.append(Placed(entry.position, entry.position, change))
         except Corrupt as broken:
             folded.failed.append((entry.position, entry.body, broken.message))
@@ -90,6 +91,13 @@ def _undone(folded: Folded, position: int) -> Attach:
     if isinstance(judged, str):
         raise Corrupt(f"not undone: {judged}")
     return judged
+
+
+def _demand_sound(folded: Folded, position: int) -> None:
+    """Raise Corrupt where blocks that an entry attaches are not there: nobody could read them."""
+    judged = folded.judged.get(position)
+    if isinstance(judged, str):
+        raise Corrupt(f"not attached: {judged}")
 
 
 def _stacked(opened: Mapping[SeriesId, Sequence[_Opened]]) -> dict[SeriesId, list[Placed]]:
@@ -134,7 +142,10 @@ def _layout(found: OpenedEntry) -> tuple[int, bytes] | None:
 
 def has_clear(changes: Sequence[Placed]) -> bool:
     """Tell whether folding these changes needs the slices that the series has in the store."""
-    return any(isinstance(placed.change, Clear) for placed in changes)
+    return any(
+        isinstance(placed.change, Clear) or (isinstance(placed.change, Attach) and placed.change.clears)
+        for placed in changes
+    )
 
 
 def fold_series(
@@ -187,13 +198,22 @@ def _by_slice(
             for start, columns in split_by_slice(series, change.columns, plan):
                 yield start, Upsert(columns), columns.rows
     elif isinstance(change, Clear):
-        for start in sorted(known):
-            first, end = slice_range(start, width_at(plan, start + 1))
-            if first < change.end_ms and end > change.start_ms:
-                yield start, change, 0
+        for start in _touched(known, plan, change):
+            yield start, change, 0
     else:
         refs = decode_refs(change.blocks)
-        for start in sorted({ref.slice_start_ms for ref in refs}):
+        starts = {ref.slice_start_ms for ref in refs}
+        if change.clears:
+            starts.update(_touched(known, plan, change))
+        for start in sorted(starts):
             inside = tuple(ref for ref in refs if ref.slice_start_ms == start)
-            part = Attach(encode_refs(inside), change.start_ms, change.end_ms)
+            part = Attach(encode_refs(inside), change.start_ms, change.end_ms, change.clears)
             yield start, part, sum(ref.rows for ref in inside)
+
+
+def _touched(known: AbstractSet[int], plan: SlicePlan, span: Clear | Attach) -> Iterator[int]:
+    """Give the slices that have times in a range, ascending."""
+    for start in sorted(known):
+        first, end = slice_range(start, width_at(plan, start + 1))
+        if first < span.end_ms and end > span.start_ms:
+            yield start

@@ -5,13 +5,10 @@ from __future__ import annotations
 import secrets
 
 from runtime.ports import Clock
-from schemas.audit import Act, Outcome, encode_part
+from schemas.audit import OPERATOR, Act, Outcome, encode_part
 from schemas.ids import CORE
 from storage.audit_port import AuditLine, AuditStore
 from workers.takeover import NoteGap
-
-OPERATOR = "operator"
-"""Who sets `accept_gap` on a machine; no token says more."""
 
 
 def noting(store: AuditStore, clock: Clock) -> NoteGap:

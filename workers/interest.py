@@ -8,7 +8,7 @@ subscriptions. What a suspended tenant or account subscribes is not active, from
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -17,9 +17,13 @@ from runtime.ports import Clock
 from schemas.aspects import AspectType
 from schemas.assets import AssetType
 from schemas.ids import CORE, AspectId
+from schemas.notices import may_tell
+from schemas.shares import EVER, Share, Spans, spans_of
 from schemas.subscriptions import KIND, MODEL, Owner, Subscription
 from storage.port import CatalogStore, Change, Document
 from streams.shards import shard_of
+from workers.received import KIND as SHARE
+from workers.received import Received, reaches
 
 Form = TypeVar("Form")
 
@@ -50,6 +54,7 @@ class _Switch(msgspec.Struct):
     """Of a tenant: whether it may act."""
 
     suspended: bool = False
+    created_ms: int = 0
 
 
 class _Account(msgspec.Struct):
@@ -70,11 +75,16 @@ class _Account(msgspec.Struct):
             return False
         return self.role in owner.roles if self.role else found.scope in self.scopes
 
+    def is_unchanged(self, owner: Owner) -> bool:
+        """Tell whether it may do just what it could when it subscribed."""
+        return self.role == owner.role and set(self.scopes) == set(owner.scopes)
+
 
 class _Standing(msgspec.Struct):
-    """Of an asset: where it stands."""
+    """Of an asset: where it stands, and whether it was deleted."""
 
     parent_id: str | None = None
+    deleted_ms: int | None = None
 
 
 _NOBODY: Final = _Account(suspended=True)
@@ -95,10 +105,17 @@ class Interest:
         self._unsettled = False
         """Whether something was taken in of which `active` knows nothing yet."""
         self._asleep: set[str] = set()
+        self._made_ms: dict[str, int] = {}
+        """When each tenant was made."""
+        self._received = Received()
         self._all: dict[tuple[str, str], Subscription] = {}
         self._accounts: dict[tuple[str, str, str], _Account] = {}
         self._names: dict[str, Names] = {}
         self._trees: dict[str, dict[str, str | None]] = {}
+        self._deleted: dict[str, set[str]] = {}
+        """Deleted assets of the tenants whose trees are known."""
+        self.unsealed: set[tuple[str, str]] = set()
+        """Tenants and ids of those whose secret lies in clear."""
         self.active: dict[tuple[str, str], Subscription] = {}
         """By tenant and id: those that are told."""
         self.by_shard: dict[int, list[Subscription]] = {}
@@ -136,16 +153,21 @@ class Interest:
         self._after = max((line.sequence for line in await self._catalog.changes(None)), default=None)
         self._open.clear()
         self._settled.clear()
-        for known in (self._all, self._accounts, self._names, self._trees):
+        for known in (self._all, self._accounts, self._names, self._trees, self._deleted, self._received):
             known.clear()
+        self.unsealed.clear()
         tenants = await self._catalog.list(CORE, "tenant")
-        self._asleep = {document.id for document in tenants if _decode(document, _Switch).suspended}
+        switches = {document.id: _decode(document, _Switch) for document in tenants}
+        self._asleep = {tenant for tenant, switch in switches.items() if switch.suspended}
+        self._made_ms = {tenant: switch.created_ms for tenant, switch in switches.items()}
         for tenant in tenants:
             for document in await self._catalog.list(tenant.id, KIND):
                 self._put(document)
 
     def _matters(self, line: Change) -> bool:
-        tenants = {tenant for tenant, _ in self._all}
+        if line.kind == SHARE:
+            return self._received.is_followed
+        tenants = {tenant for tenant, _ in self._all} | self._names.keys() | self._trees.keys()
         return line.kind in {"tenant", KIND} or (line.kind in _FOLLOWERS and line.tenant in tenants)
 
     async def _follow(self, line: Change) -> bool:
@@ -155,12 +177,20 @@ class Interest:
         return line.version > 0 if document is None else document.version >= line.version
 
     async def _take_tenant(self, line: Change, document: Document | None) -> None:
-        is_asleep = document is None or _decode(document, _Switch).suspended
-        (self._asleep.add if is_asleep else self._asleep.discard)(line.id)
+        switch = _Switch(suspended=True) if document is None else _decode(document, _Switch)
+        (self._asleep.add if switch.suspended else self._asleep.discard)(line.id)
+        self._made_ms[line.id] = switch.created_ms
+
+    async def _take_share(self, line: Change, document: Document | None) -> None:
+        if document is None:
+            self._received.drop(line.tenant, line.id)
+        else:
+            self._received.put(document)
 
     async def _take_subscription(self, line: Change, document: Document | None) -> None:
         if document is None:
             self._all.pop((line.tenant, line.id), None)
+            self.unsealed.discard((line.tenant, line.id))
         else:
             self._put(document)
 
@@ -174,10 +204,13 @@ class Interest:
 
     async def _take_asset(self, line: Change, document: Document | None) -> None:
         if document is not None and line.tenant in self._trees:
-            self._trees[line.tenant][line.id] = _decode(document, _Standing).parent_id
+            self._put_asset(document)
 
     def _put(self, document: Document) -> None:
-        self._all[document.tenant, document.id] = _decode(document, Subscription)
+        key, found = (document.tenant, document.id), _decode(document, Subscription)
+        self._all[key] = found
+        lies_open = found.webhook is not None and found.webhook.secret
+        (self.unsealed.add if lies_open else self.unsealed.discard)(key)
 
     async def _settle(self) -> None:
         """Bring together who is told of what, with all that is needed for it."""
@@ -187,16 +220,21 @@ class Interest:
             if not found.suspended and found.tenant not in self._asleep and await self._may(found)
         }
         self.by_shard = {}
+        if any(found.include_shared for found in self.active.values()):
+            await self._follow_shares()
         for found in self.active.values():
             if found.filter.subtree:
                 await self._plant(found.tenant)
+            for giver in self._received.givers(found.tenant) if found.include_shared else ():
+                await self._plant(giver)
             for shard in self._shards_of(found):
                 self.by_shard.setdefault(shard, []).append(found)
 
     def _shards_of(self, found: Subscription) -> set[int]:
         if not found.wants_data:
             return set()
-        if found.filter.assets and not found.filter.subtree:
+        # What is shared lies in the shards of its givers, who come and go: all are looked through for it.
+        if found.filter.assets and not found.filter.subtree and not found.include_shared:
             return {shard_of(found.tenant, asset, self._shards) for asset in found.filter.assets}
         return set(range(self._shards))
 
@@ -217,11 +255,25 @@ class Interest:
         """Read where the tenant's assets stand, deleted ones included."""
         if tenant in self._trees:
             return
-        tree = self._trees[tenant] = {}
+        self._trees[tenant], self._deleted[tenant] = {}, set()
         for number, document in enumerate(await self._catalog.list(tenant, "asset")):
-            tree[document.id] = _decode(document, _Standing).parent_id
+            self._put_asset(document)
             if number % DECODED_AT_ONCE == DECODED_AT_ONCE - 1:
                 await asyncio.sleep(0)
+
+    def _put_asset(self, document: Document) -> None:
+        standing, deleted = _decode(document, _Standing), self._deleted[document.tenant]
+        self._trees[document.tenant][document.id] = standing.parent_id
+        (deleted.discard if standing.deleted_ms is None else deleted.add)(document.id)
+
+    async def _follow_shares(self) -> None:
+        """Read the shares of the installation, once somebody wants to know of them."""
+        if self._received.is_followed:
+            return
+        for tenant in await self._catalog.list(CORE, "tenant"):
+            for document in await self._catalog.list(tenant.id, SHARE):
+                self._received.put(document)
+        self._received.is_followed = True
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -230,14 +282,62 @@ class Interest:
         """List the active subscriptions to the model."""
         return [found for found in self.active.values() if found.kind == MODEL]
 
-    def covers(self, found: Subscription, asset: str) -> bool:
-        """Tell whether a filter lets an asset through."""
+    def wants(self, found: Subscription, tenant: str, asset: str) -> bool:
+        """Tell whether a subscriber is to be told of an asset of a tenant: an own or a shared one."""
+        if found.tenant == tenant:
+            return self.covers(found, asset)
+        return (
+            found.include_shared
+            and bool(self._shares(found, tenant, asset))
+            and self.covers(found, asset, tenant)
+        )
+
+    def shared_times(self, found: Subscription, giver: str, asset: str, aspect: str) -> Spans | None:
+        """Give the times of records that are shared now with who subscribes; none: None."""
+        shares = [share for share in self._shares(found, giver, asset) if share.covers(aspect)]
+        return (spans_of(shares) or (EVER,)) if shares else None
+
+    def still_shares(self, found: Subscription, body: bytes) -> bool:
+        """Tell whether a kept notice may be told: its asset is an own one, or is shared as it was then."""
+        return may_tell(
+            body, lambda notice: self.shared_times(found, notice.giver, notice.asset_id, notice.aspect)
+        )
+
+    def _shares(self, found: Subscription, giver: str, asset: str) -> list[Share]:
+        """List the shares of an asset's records that hold now and reach who subscribes."""
+        if giver in self._asleep or asset in self._deleted.get(giver, ()) or not self._received.is_followed:
+            return []
+        account = self._accounts.get((found.tenant, found.owner.kind, found.owner.name), _NOBODY)
+        is_unchanged = account.is_unchanged(found.owner)
+        now_ms, made_ms = self._clock.now_ms(), self._made_ms.get(found.tenant, 0)
+        return [
+            share
+            for above in self._upwards(giver, asset)
+            for share in self._received.naming(found.tenant, giver, above)
+            if (share.subtree or above == asset)
+            and made_ms <= share.given_ms
+            and not share.is_over(now_ms)
+            and reaches(share, found, is_unchanged=is_unchanged)
+        ]
+
+    def _upwards(self, tenant: str, asset: str) -> Iterator[str]:
+        """Walk from an asset to the root, or to a parent that is gone."""
+        tree, deleted = self._trees.get(tenant, {}), self._deleted.get(tenant, set())
+        above: str | None = asset
+        for _ in range(DEPTH_MAX):
+            if above is None or above in deleted:
+                return
+            yield above
+            above = tree.get(above)
+
+    def covers(self, found: Subscription, asset: str, tenant: str | None = None) -> bool:
+        """Tell whether a filter lets an asset through, of another tenant where one is named."""
         wanted = found.filter.assets
         if not wanted or asset in wanted:
             return True
         if not found.filter.subtree:
             return False
-        tree = self._trees.get(found.tenant, {})
+        tree = self._trees.get(tenant or found.tenant, {})
         above: str | None = asset
         for _ in range(DEPTH_MAX):
             above = tree.get(above or "")
@@ -267,6 +367,7 @@ _Follower = Callable[[Interest, Change, Document | None], Awaitable[None]]
 
 _FOLLOWERS: Final[dict[str, _Follower]] = {
     "tenant": Interest._take_tenant,
+    SHARE: Interest._take_share,
     KIND: Interest._take_subscription,
     "client": Interest._take_account,
     "user": Interest._take_account,

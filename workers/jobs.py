@@ -16,16 +16,9 @@ import structlog
 from schemas.errors import Corrupt
 from schemas.jobs import REPLAY_DEAD_LETTERS, ReplayDeadLetters
 from streams.entries import decode_entry
+from streams.job_port import JobFunction
 from streams.letters import series_of_letter
-from streams.port import (
-    Admission,
-    Admitted,
-    Idempotency,
-    JobFunction,
-    Letterhead,
-    RecordStream,
-    Settled,
-)
+from streams.port import Admission, Admitted, Idempotency, Letterhead, RecordStream, Settled
 
 log = structlog.get_logger("jobs")
 

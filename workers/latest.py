@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from schemas.ids import SeriesId
 from schemas.latest import Latest, advanced, encode_latest
-from storage.reader import Placed
+from storage.spans import Placed
 
 _Value = TypeVar("_Value")
 

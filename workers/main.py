@@ -11,6 +11,8 @@ import secrets
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from runtime import logs  # first: it keeps structlog lean
 
@@ -21,11 +23,15 @@ import uvloop
 from runtime import garbage, lifeline, wiring
 from runtime.ports import Ports
 from runtime.settings import Settings, SettingsError, load
+from runtime.vault import Vault
 from schemas.errors import Conflict, ServiceError, Unavailable
-from workers import event_jobs, jobs
-from workers.eraser import Eraser
+from workers import event_jobs, import_jobs, jobs
+from workers.eraser import Eraser, Waits
 from workers.figures import publish
 from workers.gaps import noting
+from workers.import_jobs import Workshop
+from workers.imports.importer import Ground
+from workers.job_keeper import JobKeeper
 from workers.notifying import Held, Notifier
 from workers.screening import Shapes
 from workers.sealer import SealRules
@@ -63,6 +69,7 @@ def notifier_of(ports: Ports, held: Held) -> Notifier:
         shards=ports.policy.shards,
         webhooks=Webhooks(ports.policy.webhook_networks),
         random=secrets.SystemRandom().random,
+        vault=Vault(ports.policy.secrets_key),
     )
 
 
@@ -84,13 +91,17 @@ async def write_until_told(settings: Settings) -> None:
             catalog=ports.catalog,
             note_gap=None if ports.audit is None else noting(ports.audit, ports.clock),
         )
-        eraser = Eraser(ports, lambda: writer.leads, settings.erase_days)
+        waits = Waits(settings.erase_again_s, settings.erase_retry_s)
+        eraser = Eraser(ports, lambda: writer.leads, settings.erase_days, waits)
+        assert ports.jobs is not None
+        keeper = JobKeeper(ports.catalog, ports.series, ports.jobs, ports.clock, lambda: writer.leads)
         garbage.settle()
         notifier = notifier_of(ports, lambda: writer._cursors)
         beside = [
             asyncio.create_task(publish(writer, ports.stream, ports.clock, notifier.samples)),
             asyncio.create_task(notifier.run(stop)),
             asyncio.create_task(eraser.run(stop)),
+            asyncio.create_task(keeper.run(stop)),
         ]
         try:
             await writer.run(stop)
@@ -115,11 +126,29 @@ def run_writer(settings: Settings) -> int:
     return 0
 
 
+@asynccontextmanager
+async def workshop_of(settings: Settings) -> AsyncIterator[Workshop]:
+    """Open what jobs of the catalogue work on."""
+    async with wiring.opened(settings, writes_series=True) as ports:
+        assert ports.files is not None
+        assert ports.jobs is not None
+        ground = Ground(
+            ports.catalog,
+            ports.series,
+            ports.stream,
+            ports.clock,
+            settings.shards,
+            lambda: secrets.token_bytes(BLOCK_ID_BYTES),
+        )
+        yield Workshop(ground, ports.files, ports.jobs, settings.job_memory_mb)
+
+
 def run_jobs(settings: Settings) -> int:
     """Run jobs until told to end."""
     functions = jobs.functions(lambda: wiring.open_stream(settings), settings.shards)
     functions |= event_jobs.functions(lambda: wiring.open_events(settings))
-    wiring.serve_jobs(settings, functions)
+    functions |= import_jobs.functions(lambda: workshop_of(settings))
+    wiring.serve_jobs(settings, import_jobs.confined(functions, settings.job_memory_mb))
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from runtime.ports import Clock
-from schemas.limits import HOUR_MS, SECOND_MS
+from schemas.durations import HOUR_MS, SECOND_MS
 from schemas.notices import GapNotice, ModelNotice, encode_notice
 from schemas.subscriptions import KIND, MODEL_KINDS, Subscription
 from storage.port import CatalogStore, Change, Document

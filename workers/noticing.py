@@ -22,12 +22,13 @@ from schemas.limits import NOTICE_BYTES_MAX, NOTICE_RECORDS_MAX, TIME_MS_MAX, TI
 from schemas.notices import DataNotice, Digest, encode_notice
 from schemas.queries import Part
 from schemas.render import render_records
+from schemas.shares import Spans
 from schemas.subscriptions import VALUES, Filter, Subscription
 from schemas.thresholds import Side
 from schemas.times import format_time
 from storage import merge
 from storage.heads import decode_refs
-from storage.reader import Placed
+from storage.spans import Placed
 from streams.entries import EntryKind, decode_content, open_entry
 from streams.notice_port import LogId
 from streams.port import Entry
@@ -75,6 +76,13 @@ class Telling:
     aspect: NamedAspect | None
     """None: its type is gone, and only what needs no names can be told."""
     pieces: Sequence[Piece]
+    giver: str = ""
+    """The tenant that shares it with the subscriber; empty: it is the subscriber's own."""
+
+    def as_shared(self, times: Spans) -> Telling:
+        """Give what a receiver may know: as if the series had only the records of these times."""
+        pieces = [part for piece in self.pieces for part in _within(piece, times)]
+        return Telling(self.series, self.aspect, pieces, self.series.tenant)
 
     def is_wanted(self, chosen: Filter) -> bool:
         """Tell whether the aspect is one of those that a filter names."""
@@ -121,6 +129,23 @@ def _folded(run: Sequence[Placed]) -> list[Piece]:
     return [Piece(run[0].first, run[-1].last, columns)]
 
 
+def _within(piece: Piece, times: Spans) -> Iterator[Piece]:
+    """Give what lies in each of these times of what a notice is about.
+
+    Apart, so that a notice is about nothing between them and is judged by one of them (`notices.may_tell`).
+    """
+    change = piece.change
+    for span in times:
+        if isinstance(change, Columns):
+            rows = np.arange(*np.searchsorted(change.time_ms, span))
+            if len(rows):
+                yield piece._replace(change=change.take(rows))
+            continue
+        start_ms, end_ms = max(change.start_ms, span.start_ms), min(change.end_ms, span.end_ms)
+        if start_ms < end_ms:
+            yield piece._replace(change=msgspec.structs.replace(change, start_ms=start_ms, end_ms=end_ms))
+
+
 def tell(told: Subscription, telling: Telling, known: Mapping[str, bytes], made: Made) -> None:
     """Make the notices of one subscription about one series; `known` is what is remembered of each series."""
     if not telling.is_wanted(told.filter):
@@ -147,8 +172,9 @@ def tell(told: Subscription, telling: Telling, known: Mapping[str, bytes], made:
 
 def _notice(telling: Telling, change: str) -> DataNotice:
     aspect = telling.aspect
-    named = ("", "") if aspect is None else (aspect.name, aspect.type.id)
-    return DataNotice(change, telling.series.asset, telling.series.aspect, *named)
+    named = ("", "") if aspect is None else (aspect.name, "" if telling.giver else aspect.type.id)
+    series = telling.series
+    return DataNotice(change, series.asset, series.aspect, *named, giver=telling.giver)
 
 
 def _other(told: Subscription, telling: Telling, change: Clear | Attach) -> DataNotice | None:
@@ -160,13 +186,21 @@ def _other(told: Subscription, telling: Telling, change: Clear | Attach) -> Data
         notice = _notice(telling, "deleted" if isinstance(change, Clear) else "restored")
         return msgspec.structs.replace(notice, start=start, end=end)
     refs = decode_refs(change.blocks)
-    if not refs:
+    if telling.giver:  # How many of the records lie in the shared times, blocks do not tell.
+        edges = [(max(ref.from_ms, change.start_ms), min(ref.to_ms, change.end_ms - 1)) for ref in refs]
+        return _imported(telling, [edge for edge in edges if edge[0] <= edge[1]], 0)
+    return _imported(telling, [(ref.from_ms, ref.to_ms) for ref in refs], sum(ref.rows for ref in refs))
+
+
+def _imported(telling: Telling, edges: Sequence[tuple[int, int]], records: int) -> DataNotice | None:
+    """Tell of blocks with records from and to these times; records 0: nobody says how many."""
+    if not edges:
         return None
     return msgspec.structs.replace(
         _notice(telling, "imported"),
-        start=format_time(min(ref.from_ms for ref in refs)),
-        end=format_time(max(ref.to_ms for ref in refs)),
-        records=sum(ref.rows for ref in refs),
+        start=format_time(min(start_ms for start_ms, _ in edges)),
+        end=format_time(max(end_ms for _, end_ms in edges)),
+        records=records,
     )
 
 

@@ -17,9 +17,10 @@ import structlog
 
 from runtime.metrics import Sample
 from runtime.ports import Clock
+from runtime.vault import Vault
+from schemas.durations import MINUTE_MS
 from schemas.errors import Unavailable
 from schemas.ids import SeriesId
-from schemas.limits import MINUTE_MS
 from schemas.notices import GapNotice, encode_notice
 from schemas.subscriptions import Subscription
 from storage.port import CatalogStore
@@ -32,6 +33,7 @@ from workers.folding import Folded, grouped
 from workers.interest import Interest
 from workers.model_notices import ModelNotices
 from workers.noticing import Made, Telling, log_of, pieces_of, tell, undone
+from workers.secrecy import seal_secrets
 from workers.webhooks import Webhooks
 
 log = structlog.get_logger("notifier")
@@ -86,8 +88,9 @@ class Notifier:
         shards: int,
         webhooks: Webhooks,
         random: Callable[[], float],
+        vault: Vault,
     ) -> None:
-        """Know nothing before the first step; `random` spreads repeated tries."""
+        """Know nothing before the first step; `random` spreads repeated tries, `vault` opens secrets."""
         self._stream = stream
         self._notices = notices
         self._clock = clock
@@ -95,7 +98,9 @@ class Notifier:
         self._shards = shards
         self._interest = Interest(catalog, clock, shards)
         self._models = ModelNotices(catalog, notices, self._interest, clock)
-        self._deliverer = Deliverer(notices, webhooks, clock, random, self._is_told)
+        self._deliverer = Deliverer(notices, webhooks, clock, random, interest=self._interest, vault=vault)
+        self._catalog = catalog
+        self._vault = vault
         self._telling: dict[LogId, asyncio.Task[None]] = {}
         self._digested: dict[LogId, set[str]] = {}
         self._digested_at = 0
@@ -134,6 +139,8 @@ class Notifier:
         """Look once: at the catalogue, at every shard of interest, at every subscription to tell."""
         held = dict(self._held())  # Before the catalogue: whatever it needs to be understood is then known.
         await self._interest.refresh()
+        if 0 in held and self._interest.unsealed and self._vault.has_key:
+            await seal_secrets(self._catalog, self._vault, self._interest.unsealed)
         if not self._interest.active:
             return
         await self._make(held)
@@ -167,9 +174,6 @@ class Notifier:
                 and shard_of(told.tenant, told.id, self._shards) in held
             ):
                 self._telling[name] = asyncio.create_task(self._deliver(told))
-
-    def _is_told(self, told: Subscription) -> bool:
-        return self._interest.active.get((told.tenant, told.id)) == told
 
     async def _deliver(self, told: Subscription) -> None:
         try:
@@ -266,7 +270,9 @@ class Notifier:
             try:
                 telling = Telling(series, names.get(series.aspect), pieces_of(changes))
                 for told in wanted[series]:
-                    tell(told, telling, known.get(log_of(told), {}), made)
+                    shown = self._shown(told, telling)
+                    if shown is not None:
+                        tell(told, shown, known.get(log_of(told), {}), made)
             except Exception:  # One series must not hold up its shard for ever.
                 log.exception("series_not_told", tenant=series.tenant, asset=series.asset)
                 self._say_gap(_UNREAD, wanted[series], made)
@@ -282,11 +288,19 @@ class Notifier:
             return False
         if series not in wanted:
             wanted[series] = [
-                told
-                for told in subscriptions
-                if told.tenant == series.tenant and self._interest.covers(told, series.asset)
+                told for told in subscriptions if self._interest.wants(told, series.tenant, series.asset)
             ]
         return bool(wanted[series])
+
+    def _shown(self, told: Subscription, telling: Telling) -> Telling | None:
+        """Give what a subscriber may know of a series; None: nothing, as it is another's and not shared."""
+        series = telling.series
+        if series.tenant == told.tenant:
+            return telling
+        if telling.aspect is None:
+            return None
+        times = self._interest.shared_times(told, series.tenant, series.asset, telling.aspect.name)
+        return None if times is None else telling.as_shared(times)
 
     async def _recalled(
         self, wanted: Mapping[SeriesId, Sequence[Subscription]]

@@ -22,9 +22,9 @@ from schemas.times import format_time
 from storage import retention
 from storage.heads import END_MS, NO_TIME_MS, decode_refs
 from storage.port import CatalogStore, SeriesStore, SliceId
-from storage.reader import Placed
 from storage.retention_rules import read_rule
 from storage.slices import slice_range
+from storage.spans import Placed
 from streams.entries import decode_content, open_entry
 from streams.port import Applied, Entry, RecordStream
 from streams.shards import shard_of

@@ -20,7 +20,7 @@ from schemas.columns import ColumnClass
 from schemas.errors import Corrupt
 from schemas.ids import AspectId, SeriesId, TenantId
 from storage.port import CatalogStore
-from storage.reader import Placed
+from storage.spans import Placed
 from streams.entries import open_entry
 from streams.port import Entry
 from workers.folding import Folded, fold_series

@@ -59,8 +59,15 @@ class SealRules:
 class Sealer:
     """The sealing of one writer's slices."""
 
-    def __init__(self, store: SeriesStore, rules: SealRules, new_id: Callable[[], bytes]) -> None:
-        """Begin with nothing laid."""
+    def __init__(
+        self,
+        store: SeriesStore,
+        rules: SealRules,
+        new_id: Callable[[], bytes],
+        named_by_jobs: purging.NamedByJobs | None = None,
+    ) -> None:
+        """Begin with nothing laid; without `named_by_jobs`, what imports staged is never swept."""
+        self._named_by_jobs = named_by_jobs
         self._store = store
         self._rules = rules
         self._new_id = new_id
@@ -157,7 +164,7 @@ class Sealer:
 
         Everything that was admitted before `applied_ms` is in the store.
         """
-        orphans = await purging.release(self._store, slice_id, applied_ms)
+        orphans = await purging.release(self._store, slice_id, applied_ms, self._named_by_jobs)
         if orphans.replaced:
             self._keep(orphans, now_s)
 

@@ -1,8 +1,9 @@
-"""What a writer does about deletes: pins before it stores one, judges an undo, lets go later (design 4.14).
+"""What a writer does about deletes and imports: pins before one, judges an undo, lets go later (design 4.14).
 
-A turn is divided into steps: a delete, or an undo, begins a new one where anything of its series stands
-before it in the turn. So all that comes before it is stored when the touched slices are sealed and pinned, or
-when the store is asked what the undo comes to. Whatever is done here may be done twice, and by two writers.
+A turn is divided into steps: a delete or an import that can be undone, or an undo, begins a new one where
+anything of its series stands before it in the turn. So all that comes before it is stored when the touched
+slices are sealed and pinned, or when the store is asked what the undo comes to. Whatever is done here may be
+done twice, and by two writers.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import structlog
 
 from runtime.ports import Clock
 from schemas.changes import Attach, Clear, Undo
+from schemas.durations import DAY_MS
 from schemas.errors import Corrupt, StreamUnavailable
 from schemas.ids import CORE, SeriesId, TenantId, is_erased
-from schemas.limits import DAY_MS, DELETES_KEPT_DAYS, DELETES_KEPT_MAX
+from schemas.limits import DELETES_KEPT_DAYS, DELETES_KEPT_MAX
 from schemas.receipts import Place
 from storage import delete_records, undoing
 from storage.delete_records import DeleteRecord
@@ -40,10 +42,10 @@ LOOK_S = 3600.0
 """How often it is looked which deletes can be undone no more: their time counts in days."""
 
 Judged = Mapping[int, Attach | str]
-"""By position of an undo: what it attaches, or why it does not."""
+"""By position of an undo: what it attaches, or why it does not; of an import: why it does not."""
 
 _CLEAR, _UNDO, _ERASE = (bytes([kind]) for kind in (EntryKind.CLEAR, EntryKind.UNDO, EntryKind.ERASE))
-_MARKED = frozenset({_CLEAR, _UNDO})
+_ATTACH = bytes([EntryKind.ATTACH])
 
 
 def divided(entries: Mapping[Tenure, list[Entry]]) -> Iterator[dict[Tenure, list[Entry]]]:
@@ -54,7 +56,7 @@ def divided(entries: Mapping[Tenure, list[Entry]]) -> Iterator[dict[Tenure, list
 
 
 def _pieces(entries: list[Entry]) -> list[list[Entry]]:
-    if not any(_kind(entry) in _MARKED for entry in entries):
+    if not any(map(_is_marked, entries)):
         return [entries]
     pieces: list[list[Entry]] = []
     begin = 0
@@ -63,7 +65,7 @@ def _pieces(entries: list[Entry]) -> list[list[Entry]]:
     erases = False
     for at, entry in enumerate(entries):
         series = entry.body[16:48]
-        if _kind(entry) in _MARKED:
+        if _is_marked(entry):
             if erases or series in (before if _needs_a_pin(entry) else marked):
                 pieces.append(entries[begin:at])
                 begin, erases, before, marked = at, False, set(), set()
@@ -77,9 +79,15 @@ def _kind(entry: Entry) -> bytes:
     return entry.body[1:2]
 
 
+def _is_marked(entry: Entry) -> bool:
+    """Tell what has to be looked at before it is stored: a delete, an undo, an import that can be undone."""
+    kind = _kind(entry)
+    return kind in (_CLEAR, _UNDO) or (kind == _ATTACH and _needs_a_pin(entry))
+
+
 def _needs_a_pin(entry: Entry) -> bool:
-    """Tell an undo, or a delete that can be undone, from a delete that only has to be known to those."""
-    return _kind(entry) != _CLEAR or entry.body[12:16] != bytes(4)
+    """Tell an undo, or what can be undone, from a delete that only has to be known to those."""
+    return _kind(entry) == _UNDO or entry.body[12:16] != bytes(4)
 
 
 @dataclass(slots=True)
@@ -124,7 +132,7 @@ class Undoing:
         for tenure, found in entries.items():
             if not self._is_held(tenure):
                 continue
-            marked = [entry for entry in found if _kind(entry) in _MARKED]
+            marked = [entry for entry in found if _is_marked(entry)]
             verdicts: dict[int, Attach | str] = {}
             for first in range(0, len(marked), PINS_AT_ONCE):
                 several = marked[first : first + PINS_AT_ONCE]
@@ -146,6 +154,10 @@ class Undoing:
             return  # It is left out of the turn.
         if isinstance(change, Clear):
             await self._keep(tenure, opened.series, entry.position, change)
+        elif isinstance(change, Attach):
+            refused = await self._look_at_import(tenure, opened.series, entry.position, change)
+            if refused:
+                verdicts[entry.position] = refused
         elif isinstance(change, Undo):
             verdicts[entry.position] = await undoing.judge(
                 self._store, opened.series, change, before=entry.position, at_ms=entry.position // 1000
@@ -154,22 +166,44 @@ class Undoing:
     async def _keep(self, tenure: Tenure, series: SeriesId, position: int, clear: Clear) -> None:
         """Pin the slices that a clear touches, and see to it that somebody can find the delete."""
         cleared = undoing.cleared_by(position, clear)
-        plan = tenure.plans.get(series, FIRST_PLAN)
-        touched = []
-        for start in sorted(await tenure.list(self._store, series)):
-            first, end = slice_range(start, width_at(plan, start + 1))
-            if first < clear.end_ms and end > clear.start_ms:
-                touched.append(SliceId(series, start))
-        for at in range(0, len(touched), PINS_AT_ONCE):
-            several = touched[at : at + PINS_AT_ONCE]
-            await asyncio.gather(*(self._pin(tenure, slice_id, cleared) for slice_id in several))
-        self.figures.pinned += len(touched)
+        await self._pin_all(tenure, series, cleared)
         if self._catalog is not None and cleared.until_ms:
             place = Place(tenure.shard, tenure.held.incarnation, position)
             record = delete_records.record_of(series, place, clear)
             if await self._catalog.get(series.tenant, delete_records.KIND, record.id) is None:
                 await delete_records.note(self._catalog, series.tenant, record)
         failpoints.reach("after_pin")
+
+    async def _look_at_import(self, tenure: Tenure, series: SeriesId, position: int, attach: Attach) -> str:
+        """Pin what an import touches, as before a delete; gives why it cannot be attached."""
+        try:
+            missing = await undoing.find_missing(self._store, series, attach)
+        except Corrupt:
+            return ""  # Folding sets it aside.
+        if missing or not attach.undo_s:
+            return missing
+        imported = undoing.imported_by(position, attach)
+        await self._pin_all(tenure, series, imported)
+        if self._catalog is not None:
+            place = Place(tenure.shard, tenure.held.incarnation, position)
+            record = delete_records.record_of_import(series, place, imported)
+            await delete_records.note(self._catalog, series.tenant, record)
+        failpoints.reach("after_pin")
+        return ""
+
+    async def _pin_all(self, tenure: Tenure, series: SeriesId, cleared: Cleared) -> None:
+        """Pin every slice that has times of the range, and those that an import is about to begin."""
+        plan = tenure.plans.get(series, FIRST_PLAN)
+        starts = {ref.slice_start_ms for ref in cleared.attached or ()}
+        for start in await tenure.list(self._store, series):
+            first, end = slice_range(start, width_at(plan, start + 1))
+            if first < cleared.end_ms and end > cleared.start_ms:
+                starts.add(start)
+        touched = [SliceId(series, start) for start in sorted(starts)]
+        for at in range(0, len(touched), PINS_AT_ONCE):
+            several = touched[at : at + PINS_AT_ONCE]
+            await asyncio.gather(*(self._pin(tenure, slice_id, cleared) for slice_id in several))
+        self.figures.pinned += len(touched)
 
     async def _pin(self, tenure: Tenure, slice_id: SliceId, cleared: Cleared) -> None:
         async def seal(each: SliceId) -> None:

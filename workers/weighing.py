@@ -16,7 +16,7 @@ import structlog
 
 from runtime.ports import Clock
 from schemas.ids import CORE, SeriesId, TenantId
-from schemas.limits import Profile
+from schemas.policies import Profile
 from schemas.tenants import Tenant
 from storage.heads import decode_head
 from storage.port import CatalogStore, SeriesStore, SliceId

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -18,22 +19,24 @@ from runtime.ports import Clock
 from schemas.errors import OutcomeUnknown, StoreUnavailable, StreamUnavailable, Unavailable
 from schemas.ids import is_erased
 from schemas.latest import latest_of
+from storage.import_journal import named_by_jobs
 from storage.port import CatalogStore, SeriesStore, SliceId, Turn
 from storage.sealing import Sealed
 from streams.port import Applied, DeadLetter, Entry, RecordStream
 from workers import failpoints, takeover
-from workers.erasing import Erasing, leave_out
+from workers.erasing import Erasing
 from workers.figures import WriterFigures
-from workers.folding import Folded, grouped, has_clear
+from workers.folding import Folded
 from workers.leases import Leases
 from workers.planning import Planner
-from workers.retaining import Retaining, screen
-from workers.screening import Shapes, fold_or_set_aside
+from workers.retaining import Retaining
+from workers.screening import Shapes
 from workers.sealer import Sealer, SealRules
 from workers.tenure import Tenure
 from workers.trims import Trims
+from workers.turn_folding import fold_entries
 from workers.turn_length import TAU_S_MIN, tau_s
-from workers.undoing import Judged, Undoing, divided
+from workers.undoing import Undoing, divided
 
 log = structlog.get_logger("writer")
 
@@ -42,9 +45,6 @@ TURN_BYTES_MAX = 4 * 1024 * 1024
 
 POLL_S = 0.2
 """How often a long turn looks for more entries."""
-
-YIELD_SERIES = 64
-"""Series folded between two looks at the event loop, so that leases are renewed in time (about 10 ms)."""
 
 SEALS_AT_ONCE = 8
 """A seal is a chain of round trips; eight of them keep a store busy without holding up a turn."""
@@ -94,7 +94,8 @@ class Writer:
         self._held: dict[int, Tenure] = {}
         self._turning: set[int] = set()
         """Shards of the turn that is under way."""
-        self._sealer = Sealer(store, rules.seal, new_id)
+        named = None if catalog is None else partial(named_by_jobs, catalog)
+        self._sealer = Sealer(store, rules.seal, new_id, named)
         self._planner = Planner(store, clock)
         self._erasing = Erasing(stream, store, shards=rules.shards, clock=clock)
         self._undoing = Undoing(
@@ -225,7 +226,10 @@ class Writer:
         judged = await self._undoing.prepare(entries)
         self._let_go({tenure.shard for tenure in entries if tenure not in judged})
         entries = {tenure: entries[tenure] for tenure in judged}
-        folded = {each: await self._fold(each, found, judged[each]) for each, found in entries.items()}
+        folded = {
+            each: await fold_entries(self._store, self._shapes, each, found, judged[each])
+            for each, found in entries.items()
+        }
         await self._bury(folded)
         turn = Turn(
             slices=[one for held, each in folded.items() for one in each.slices if not held.is_stored(one)],
@@ -294,21 +298,6 @@ class Writer:
             if upto > tenure.cursor and self._is_held(tenure):
                 log.warning("shard_was_anothers", shard=tenure.shard, seen=tenure.cursor, trimmed=upto)
                 self._let_go({tenure.shard})
-
-    async def _fold(self, tenure: Tenure, entries: list[Entry], judged: Judged) -> Folded:
-        folded = Folded(plans=tenure.plans, judged=judged)
-        groups = grouped(entries, folded)
-        leave_out(tenure, groups, folded)
-        if self._shapes is not None:
-            await self._shapes.screen(groups, entries, folded)
-        screen(tenure, groups, entries, folded)
-        for number, (series, changes) in enumerate(groups.items()):
-            if has_clear(changes) or len(groups) <= YIELD_SERIES:
-                await tenure.list(self._store, series)
-            fold_or_set_aside(series, changes, tenure.listed.get(series, frozenset()), folded, entries)
-            if number % YIELD_SERIES == YIELD_SERIES - 1:
-                await asyncio.sleep(0)
-        return folded
 
     async def _bury(self, folded: Mapping[Tenure, Folded]) -> None:
         """Keep what fails by its own fault before its position counts as applied."""

@@ -6,7 +6,7 @@ import msgspec
 
 from api.assets.type_writes import TypeWrites
 from api.assets.writes import AssetWrites
-from api.catalog.index import MODEL_LOCK
+from api.catalog.kinds import MODEL_LOCK
 from schemas.assets import ModelLock
 from schemas.errors import PreconditionFailed
 from schemas.ids import TenantId

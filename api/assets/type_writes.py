@@ -18,7 +18,7 @@ from api.assets.wire_changes import (
     variable_members,
 )
 from api.assets.wire_types import AspectTypeIn, AssetTypeIn, aspect_type_from, aspects_from, asset_type_from
-from api.catalog.index import ASPECT_TYPE, ASSET_TYPE
+from api.catalog.kinds import ASPECT_TYPE, ASSET_TYPE
 from api.catalog.series_count import demand_room_for_type
 from api.catalog.tenant_index import Kept, TenantIndex
 from api.catalog.writes import IN_USE, CatalogWrites, check_files, refuse

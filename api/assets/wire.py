@@ -269,7 +269,7 @@ def asset_out(
         sub_tenant=index.subtenant_of(asset),
         t2_tenant=None,
         asset_id=asset.id,
-        locks=[_lock_out(lock, f"{base}/assets/{asset.id}") for lock in asset.locks],
+        locks=[_lock_out(lock, f"{base}/assets/{asset.id}") for lock in index.locks_of(asset)],
         deleted=None if asset.deleted_ms is None else format_time(asset.deleted_ms),
         sharing=Sharing(),
         etag=kept.version,

@@ -20,7 +20,7 @@ from api.assets.wire import (
     location_owner,
 )
 from api.assets.wire_changes import AssetPatch, asset_merged
-from api.catalog.index import ASSET
+from api.catalog.kinds import ASSET
 from api.catalog.series_count import demand_room
 from api.catalog.tenant_index import ASSET_DEPTH_MAX, Kept, TenantIndex
 from api.catalog.writes import UNKNOWN, CatalogWrites, check_files, demand_unlocked, refuse
@@ -148,7 +148,7 @@ class AssetWrites(CatalogWrites):
             raise Invalid([Problem("", IN_USE, "The root asset cannot be deleted.")])
         if index.children.get(asset_id):
             raise Invalid([Problem("", IN_USE, "The asset has children; move or delete them first.")])
-        refuse([Problem("", IN_USE, lock.reason) for lock in old.locks])
+        refuse([Problem("", IN_USE, lock.reason) for lock in index.locks_of(old)])
         new = msgspec.structs.replace(old, deleted_ms=self._clock.now_ms())
         await self._store_it(new, ASSET, document)
 

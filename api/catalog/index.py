@@ -9,49 +9,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
+from api.catalog.kinds import ASSET, DROP, FIND, FOLLOWED, PUT, RETENTION, SHARE, TENANT, decode
 from api.catalog.policies import POLICY, Policies
 from api.catalog.share_index import ShareIndex
 from api.catalog.tenant_index import Kept, TenantIndex
-from api.identity.accounts import CLIENT, USER, Standing
 from runtime.ports import Clock
 from schemas.aspects import AspectType
-from schemas.assets import Asset, AssetType, ModelLock
+from schemas.assets import Asset
 from schemas.errors import NotFound
 from schemas.ids import CORE, SeriesId, TenantId, is_hex_id
-from schemas.limits import PROFILES, Profile
-from schemas.model_files import ModelFile
+from schemas.policies import PROFILES, Profile
 from schemas.retention import KEEP_ALL, Rule
-from schemas.shares import Share
-from schemas.subtenants import Subtenant
 from schemas.tenants import Tenant
 from storage import retention_rules
 from storage.port import CatalogStore, Change, Document
 
 R = TypeVar("R")
 
-ASPECT_TYPE: Final = "aspecttype"
-ASSET_TYPE: Final = "assettype"
-ASSET: Final = "asset"
-MODEL_LOCK: Final = "modellock"
-SUBTENANT: Final = "subtenant"
-SHARE: Final = "share"
-MODEL_FILE: Final = "modelfile"
-TENANT: Final = "tenant"
-
 OPEN_LINE_S: Final = 15.0
 """How long a line is looked after whose change has not been seen: longer than the log's overlap of 10 s."""
-
-RETENTION: Final = retention_rules.KIND
-
-FOLLOWED: Final = frozenset(
-    {TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, MODEL_LOCK, SUBTENANT, SHARE, "key", CLIENT, USER}
-    | {"apikey", "revoked", POLICY, MODEL_FILE}
-)
-"""Kinds whose changes matter to a door; refresh tokens change too often to be read by all."""
 
 LOADED_AT_ONCE: Final = 16
 """Tenants whose documents are listed side by side at the start."""
@@ -97,7 +77,7 @@ class CatalogIndex:
         self._open_lines = {line: self._clock.monotonic_s() for line in lines}
         self._settled = {}
         documents = await self._catalog.list(CORE, TENANT)
-        tenants = {document.id: _decode(document, Tenant) for document in documents}
+        tenants = {document.id: decode(document, Tenant) for document in documents}
         names = list(tenants)
         parts: dict[str, TenantIndex] = {}
         for place in range(0, len(names), LOADED_AT_ONCE):
@@ -151,7 +131,7 @@ class CatalogIndex:
     def wrote(self, document: Document) -> None:
         """Take in a type or an asset that this door has just stored."""
         if document.tenant in self._parts:
-            _PUT[document.kind](self._parts[document.tenant], document)
+            PUT[document.kind](self._parts[document.tenant], document)
             if document.kind == SHARE:
                 self.shares.put(self._parts[document.tenant].shares[document.id])
 
@@ -162,8 +142,8 @@ class CatalogIndex:
             return
         if kind == POLICY:
             self.drop_policy(document_id)
-        if tenant in self._parts and kind in _DROP:
-            _DROP[kind](self._parts[tenant], document_id)
+        if tenant in self._parts and kind in DROP:
+            DROP[kind](self._parts[tenant], document_id)
             if kind == SHARE:
                 self.shares.drop(document_id)
 
@@ -284,7 +264,7 @@ class CatalogIndex:
             self._put_rule(line.tenant, retention_rules.rule_in(document))
         elif line.kind == POLICY:
             self.put_policy(document)
-        elif line.kind in _PUT:
+        elif line.kind in PUT:
             self.wrote(document)
         return document.version >= line.version
 
@@ -293,7 +273,7 @@ class CatalogIndex:
             part = await self._load_part(document.id)
             self._parts[document.id] = part
             self.shares.put_all(part)
-        tenant = _decode(document, Tenant)
+        tenant = decode(document, Tenant)
         # A line may be read many times, and other doors may say otherwise of tenants that say nothing.
         if tenant != self._tenants.get(document.id):
             await self._settle_retention(tenant)
@@ -320,7 +300,7 @@ class CatalogIndex:
 
     async def _load_part(self, name: str) -> TenantIndex:
         part = TenantIndex(TenantId(name))
-        for kind, put in _PUT.items():
+        for kind, put in PUT.items():
             for document in await self._catalog.list(name, kind):
                 put(part, document)
         return part
@@ -342,57 +322,5 @@ class CatalogIndex:
         if line.kind == POLICY:
             return self.policies.version(line.id)
         part = self._parts.get(line.tenant)
-        kept = _FIND[line.kind](part, line.id) if part is not None and line.kind in _FIND else None
+        kept = FIND[line.kind](part, line.id) if part is not None and line.kind in FIND else None
         return -1 if kept is None else kept.version
-
-
-def _decode(document: Document, form: type[Any]) -> Any:
-    return msgspec.json.decode(document.body, type=form)
-
-
-def _standing(document: Document) -> Kept[Standing]:
-    return Kept(_decode(document, Standing), document.version)
-
-
-_PUT: dict[str, Callable[[TenantIndex, Document], None]] = {
-    ASPECT_TYPE: lambda part, document: part.put_aspect_type(
-        Kept(_decode(document, AspectType), document.version)
-    ),
-    ASSET_TYPE: lambda part, document: part.put_asset_type(
-        Kept(_decode(document, AssetType), document.version)
-    ),
-    ASSET: lambda part, document: part.put_asset(Kept(_decode(document, Asset), document.version)),
-    MODEL_LOCK: lambda part, document: part.put_model_lock(
-        Kept(_decode(document, ModelLock), document.version)
-    ),
-    SUBTENANT: lambda part, document: part.put_subtenant(
-        Kept(_decode(document, Subtenant), document.version)
-    ),
-    SHARE: lambda part, document: part.put_share(Kept(_decode(document, Share), document.version)),
-    MODEL_FILE: lambda part, document: part.put_model_file(
-        Kept(_decode(document, ModelFile), document.version)
-    ),
-    CLIENT: lambda part, document: part.clients.update({document.id: _standing(document)}),
-    USER: lambda part, document: part.users.update({document.id: _standing(document)}),
-}
-_DROP: dict[str, Callable[[TenantIndex, str], None]] = {
-    ASPECT_TYPE: TenantIndex.drop_aspect_type,
-    ASSET_TYPE: TenantIndex.drop_asset_type,
-    ASSET: TenantIndex.drop_asset,
-    SUBTENANT: TenantIndex.drop_subtenant,
-    SHARE: TenantIndex.drop_share,
-    MODEL_FILE: TenantIndex.drop_model_file,
-    CLIENT: TenantIndex.drop_client,
-    USER: TenantIndex.drop_user,
-}
-_FIND: dict[str, Callable[[TenantIndex, str], Kept[Any] | None]] = {
-    ASPECT_TYPE: lambda part, type_id: part.own_aspect_types.get(type_id),
-    ASSET_TYPE: lambda part, type_id: part.own_asset_types.get(type_id),
-    ASSET: lambda part, asset_id: part.assets.get(asset_id) or part.deleted_assets.get(asset_id),
-    MODEL_LOCK: lambda part, _: part.model_lock,
-    SUBTENANT: lambda part, subtenant_id: part.subtenants.get(subtenant_id),
-    SHARE: lambda part, share_id: part.shares.get(share_id),
-    MODEL_FILE: lambda part, file_id: part.model_files.get(file_id),
-    CLIENT: lambda part, client_id: part.clients.get(client_id),
-    USER: lambda part, name: part.users.get(name),
-}

@@ -14,7 +14,8 @@ import msgspec
 from schemas.budgets import check_policy
 from schemas.errors import Conflict, Invalid, NotFound, PreconditionFailed, Problem
 from schemas.ids import CORE
-from schemas.limits import POLICIES_MAX, PROFILES, Policy, Profile
+from schemas.limits import POLICIES_MAX
+from schemas.policies import PROFILES, Policy, Profile
 from storage.port import CatalogStore, Document
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from schemas.aspects import DYNAMIC
 from schemas.assets import AssetType
 from schemas.budgets import SERIES
 from schemas.errors import Quota, TooMany
-from schemas.limits import Profile
+from schemas.policies import Profile
 
 RETRY_AFTER_S: Final = 3_600
 """Room comes back when somebody deletes assets."""

@@ -9,19 +9,38 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
+from api.catalog.mapping_index import MappingIndex
 from api.catalog.name_order import NameOrder
 from api.http.filters import Table
 from api.identity.accounts import Standing
+from schemas.agents import Agent, Boarding, BoardingStatus
 from schemas.aspects import DYNAMIC, AspectType
-from schemas.assets import Asset, AssetType, ModelLock, TypeAspect
+from schemas.assets import Asset, AssetType, Lock, ModelLock, TypeAspect
 from schemas.builtin import CORE_ASPECT_TYPES, CORE_ASSET_TYPES, CORE_PREFIX
+from schemas.diagnostics import Activation
 from schemas.errors import NotFound
-from schemas.ids import AssetId, SeriesId, TenantId
+from schemas.ids import AspectId, AssetId, SeriesId, TenantId
+from schemas.mappings import FedAspect
 from schemas.model_files import ModelFile
+from schemas.quarantine import Quarantined
 from schemas.shares import Share
 from schemas.subtenants import Subtenant
 
-T = TypeVar("T", AspectType, AssetType, Asset, ModelLock, Standing, Share, Subtenant, ModelFile)
+T = TypeVar(
+    "T",
+    AspectType,
+    AssetType,
+    Asset,
+    ModelLock,
+    Standing,
+    Share,
+    Subtenant,
+    ModelFile,
+    Agent,
+    Boarding,
+    Quarantined,
+    Activation,
+)
 
 ASSET_DEPTH_MAX = 100
 """Steps from an asset to the root; walked for every answer, and never further."""
@@ -73,6 +92,15 @@ class TenantIndex:
         self.clients: dict[str, Kept[Standing]] = {}
         self.users: dict[str, Kept[Standing]] = {}
         """Who logs in, by id and by name, deleted ones too while tokens of theirs may be about."""
+        self.agents: dict[str, Kept[Agent]] = {}
+        self.boardings: dict[str, Kept[Boarding]] = {}
+        """agent id → how far it is on its way in; those of which nobody has asked yet have none."""
+        self.mappings = MappingIndex(self.find_fed_aspect)
+        self._fed_aspects: dict[tuple[str, AspectId], FedAspect | None] = {}
+        """asset type, aspect → what mappings feed there: as `series` below."""
+        self.quarantined: dict[str, Kept[Quarantined]] = {}
+        self.activations: dict[str, Kept[Activation]] = {}
+        """agent id → that somebody watches it."""
         self._names = NameOrder()
         self.series: dict[str, dict[str, tuple[SeriesId, AspectType]]] = {}
         """asset id → aspect name → series: filled as it is asked for, dropped when something changes."""
@@ -82,12 +110,12 @@ class TenantIndex:
     def put_aspect_type(self, kept: Kept[AspectType]) -> None:
         """Take in a new or changed aspect type."""
         self.own_aspect_types[kept.value.id] = kept
-        self.series.clear()
+        self._types_changed()
 
     def put_asset_type(self, kept: Kept[AssetType]) -> None:
         """Take in a new or changed asset type."""
         self.own_asset_types[kept.value.id] = kept
-        self.series.clear()
+        self._types_changed()
         self.asset_tables.clear()
 
     def put_asset(self, kept: Kept[Asset]) -> None:
@@ -121,6 +149,18 @@ class TenantIndex:
         """Take in a new or changed file of asset management."""
         self.model_files[kept.value.id] = kept
 
+    def put_agent(self, kept: Kept[Agent]) -> None:
+        """Take in a new or changed agent."""
+        self.agents[kept.value.id] = kept
+
+    def drop_agent(self, agent_id: str) -> None:
+        """Forget an agent."""
+        self.agents.pop(agent_id, None)
+
+    def drop_boarding(self, agent_id: str) -> None:
+        """Forget how far an agent is on its way in."""
+        self.boardings.pop(agent_id, None)
+
     def drop_model_file(self, file_id: str) -> None:
         """Forget a file of asset management."""
         self.model_files.pop(file_id, None)
@@ -128,12 +168,12 @@ class TenantIndex:
     def drop_aspect_type(self, type_id: str) -> None:
         """Forget an aspect type."""
         self.own_aspect_types.pop(type_id, None)
-        self.series.clear()
+        self._types_changed()
 
     def drop_asset_type(self, type_id: str) -> None:
         """Forget an asset type."""
         self.own_asset_types.pop(type_id, None)
-        self.series.clear()
+        self._types_changed()
         self.asset_tables.clear()
 
     def drop_asset(self, asset_id: str) -> None:
@@ -141,6 +181,7 @@ class TenantIndex:
         kept = self.assets.pop(asset_id, None)
         self.deleted_assets.pop(asset_id, None)
         self.series.pop(asset_id, None)
+        self.mappings.asset_changed(asset_id)
         self.asset_tables.clear()
         if kept is None:
             return
@@ -214,6 +255,20 @@ class TenantIndex:
         if kept is None:
             raise NotFound("There is no such file.")
         return kept
+
+    def agent(self, agent_id: str) -> Kept[Agent]:
+        """Give an agent; NotFound if there is none, or its asset is gone."""
+        kept = self.agents.get(agent_id)
+        if kept is None or agent_id not in self.assets:
+            raise NotFound("There is no such agent.")
+        return kept
+
+    def locks_of(self, asset: Asset) -> tuple[Lock, ...]:
+        """Give what keeps an asset from being deleted: its own locks, and its agent while it is onboarded."""
+        boarding = self.boardings.get(asset.id)
+        if boarding is None or boarding.value.status is not BoardingStatus.ONBOARDED:
+            return asset.locks
+        return (*asset.locks, boarding.value.lock)
 
     def assigned_files(self) -> set[str]:
         """Give the ids of all files that assets, which are not deleted, and types refer to."""
@@ -299,6 +354,29 @@ class TenantIndex:
             return self.series[asset_id][aspect_name]
         except KeyError:
             return self._find_series(asset_id, aspect_name)
+
+    def find_fed_aspect(self, asset_id: AssetId, aspect_id: AspectId) -> FedAspect | None:
+        """Find a dynamic aspect of an asset by its id, whatever it is called now."""
+        kept = self.assets.get(asset_id)
+        if kept is None:
+            return None
+        place = (kept.value.type_id, aspect_id)
+        if place not in self._fed_aspects:
+            self._fed_aspects[place] = next(
+                (
+                    FedAspect.of(held.aspect.name, held.type)
+                    for held in self.aspects_of(kept.value.type_id)
+                    if held.aspect.aspect_id == aspect_id and held.type.category == DYNAMIC
+                ),
+                None,
+            )
+        return self._fed_aspects[place]
+
+    def _types_changed(self) -> None:
+        """Drop what follows from types."""
+        self.series.clear()
+        self._fed_aspects.clear()
+        self.mappings.types_changed()
 
     def _find_series(self, asset_id: str, aspect_name: str) -> tuple[SeriesId, AspectType]:
         asset = self.asset(asset_id).value

@@ -7,11 +7,12 @@ from typing import Final, TypeVar
 
 from api.catalog.index import CatalogIndex
 from api.catalog.tenant_index import Kept
+from schemas.agents import Agent
 from schemas.errors import PreconditionFailed
 from schemas.shares import Share
 from schemas.subtenants import Subtenant
 
-V = TypeVar("V", Share, Subtenant)
+V = TypeVar("V", Share, Subtenant, Agent)
 
 STALE: Final = "The etag is not that of the present version; read it again."
 

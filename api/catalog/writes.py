@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from api.catalog.index import ASPECT_TYPE, ASSET, ASSET_TYPE, MODEL_FILE, CatalogIndex
+from api.catalog.index import CatalogIndex
+from api.catalog.kinds import ASPECT_TYPE, ASSET, ASSET_TYPE, MODEL_FILE
 from api.catalog.tenant_index import Kept, TenantIndex
 from api.http.hal import Preconditions
 from runtime.ports import Clock

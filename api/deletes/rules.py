@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager
 from api.reading.tails import FreshTail, fetch_tail
 from runtime.ports import Ports
 from schemas import codes
+from schemas.durations import DAY_MS, HOUR_MS
 from schemas.errors import Conflict, Invalid, Problem, Quota, TooMany, Unavailable
 from schemas.ids import SeriesId, TenantId
-from schemas.limits import DAY_MS, HOUR_MS, Profile
+from schemas.policies import Profile
 from schemas.queries import TimeRange
 from schemas.times import format_time
 from storage import delete_days
 from storage.delete_days import Slot
-from storage.reader import Wanted
+from storage.spans import Wanted
 from storage.taking import newest_submission
 from streams.shards import shard_of
 

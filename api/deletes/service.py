@@ -27,6 +27,7 @@ from runtime.ports import Ports
 from schemas import codes
 from schemas.aspects import AspectType
 from schemas.changes import Attach, Clear, Undo
+from schemas.durations import DAY_MS
 from schemas.errors import (
     Conflict,
     Gone,
@@ -36,13 +37,13 @@ from schemas.errors import (
     Unavailable,
 )
 from schemas.ids import SeriesId, TenantId
-from schemas.limits import DAY_MS, Profile
+from schemas.policies import Profile
 from schemas.queries import TimeRange, parse_delete_range
 from schemas.receipts import Place
 from schemas.times import format_time
 from storage import delete_records, undoing
 from storage.delete_records import DeleteRecord, UndoRecord
-from storage.reader import Wanted
+from storage.spans import Wanted
 from storage.taking import Taken, count
 from streams.shards import shard_of
 
@@ -185,7 +186,12 @@ class DeleteService:
         return record
 
     def _may_see(self, caller: Identity, record: DeleteRecord) -> bool:
-        """Tell whether a caller may know of a delete: one of a subtenant of its assets' only."""
+        """Tell whether a caller may know of a delete: one of a subtenant of its assets' only.
+
+        An import is undone through its job, and is no delete to anybody.
+        """
+        if record.is_import:
+            return False
         if caller.subtenant is None:
             return True
         part = self._index.of(caller.tenant)

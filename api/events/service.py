@@ -22,6 +22,7 @@ from api.identity.tokens import Identity
 from api.shares.access import Access
 from runtime.ports import Ports
 from schemas import codes
+from schemas.durations import DAY_MS
 from schemas.errors import Conflict, Invalid, NotFound, PreconditionFailed, Problem, Unavailable
 from schemas.event_filters import EventFilter, parse_event_sort
 from schemas.events import (
@@ -34,7 +35,6 @@ from schemas.events import (
     read_event,
 )
 from schemas.ids import TenantId
-from schemas.limits import DAY_MS
 from storage.event_port import EventRow, EventStore
 from storage.event_reading import body_of, event_of, row_of, walk
 
@@ -85,6 +85,16 @@ class EventService:
         if not await self._store.create(row):
             raise Conflict("The id that was drawn is taken; send the event again.")
         return row
+
+    async def create_once(self, tenant: TenantId, sent: Mapping[str, object], event_id: str) -> None:
+        """Store an event under an id that follows from what was sent, so that a repeat stores nothing.
+
+        Invalid for what a rule forbids.
+        """
+        row, problems = await self._new(tenant, sent)
+        if problems:
+            raise Invalid(problems)
+        await self._store.create(msgspec.structs.replace(row, id=event_id))
 
     async def prepare(self, tenant: TenantId, sent: Sequence[Mapping[str, object]]) -> list[EventRow]:
         """Check the events of a job and give them ids; Invalid with the place of each problem."""

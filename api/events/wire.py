@@ -14,7 +14,7 @@ from api.http.hal import Link, Page
 from api.http.wire import refusals
 from schemas.event_types import TTL_DAYS_DEFAULT, EventField, EventType
 from schemas.ids import TenantId
-from streams.port import JobState, JobStatus
+from streams.job_port import JobState, JobStatus
 
 BASE = f"{EVENTS_PREFIX}v3"
 

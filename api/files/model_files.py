@@ -13,16 +13,18 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from api.catalog.index import MODEL_FILE, CatalogIndex
+from api.catalog.index import CatalogIndex
+from api.catalog.kinds import MODEL_FILE
 from api.catalog.tenant_index import Kept
 from api.catalog.writes import CatalogWrites
 from api.files.service import FileService
 from api.http.hal import Preconditions
 from runtime.ports import Clock
+from schemas.durations import HOUR_MS
 from schemas.errors import Corrupt, Invalid, NotFound, PreconditionFailed, Problem, TooMany
 from schemas.files import Content
 from schemas.ids import TenantId
-from schemas.limits import HOUR_MS, MODEL_FILES_MAX
+from schemas.limits import MODEL_FILES_MAX
 from schemas.model_files import Form, ModelFile, changed_file, new_file
 from storage.port import CatalogStore
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from api.catalog.index import CatalogIndex
 from runtime.ports import Clock, Ports
+from schemas.durations import HOUR_MS, SECOND_MS
 from schemas.errors import Quota, TooMany
 from schemas.ids import TenantId
-from schemas.limits import HOUR_MS, SECOND_MS
 
 COUNT_S: Final = 60.0
 """How long a count is believed; a walk over 100,000 contents takes about a second of a thread."""

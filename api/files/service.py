@@ -24,6 +24,7 @@ from api.files.room import FileRoom
 from api.http.hal import Preconditions
 from api.identity.tokens import Identity
 from runtime.ports import Clock, Ports
+from schemas.durations import HOUR_MS
 from schemas.errors import (
     Corrupt,
     NotFound,
@@ -42,7 +43,7 @@ from schemas.files import (
     cut,
 )
 from schemas.ids import TenantId
-from schemas.limits import FILES_OF_ASSET_MAX, HOUR_MS
+from schemas.limits import FILES_OF_ASSET_MAX
 from storage.files import FileStore
 from storage.port import CatalogStore, Document
 

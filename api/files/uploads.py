@@ -18,10 +18,11 @@ from api.http.hal import Preconditions
 from api.identity.tokens import Identity
 from runtime.ports import Ports
 from schemas import codes
+from schemas.durations import HOUR_MS
 from schemas.errors import Conflict, Invalid, NotFound, Problem, ServiceError, TooMany
 from schemas.files import Content, Described, Upload, UploadPart, joined, newest_of
 from schemas.ids import TenantId
-from schemas.limits import FILE_UPLOAD_AGE_MS_MAX, FILE_UPLOADS_OF_ASSET_MAX, HOUR_MS
+from schemas.limits import FILE_UPLOAD_AGE_MS_MAX, FILE_UPLOADS_OF_ASSET_MAX
 
 OPEN = "open"
 """The row of an upload that is there until somebody ends it."""

@@ -93,7 +93,8 @@ class LoginNote(NamedTuple):
     client_id: str
     grant: str
     token_id: str = ""
-    """Empty: it was refused."""
+    """Empty: it was refused, or gave none."""
+    action: str = "token.issue"
 
 
 class AuditTrail:
@@ -154,7 +155,7 @@ class AuditTrail:
                 return
             self._logins.put(key, now_ms)
         act = Act(
-            action="token.issue",
+            action=note.action,
             tenant=note.tenant,
             subject=word(note.subject),
             client_id=word(note.client_id),

@@ -13,6 +13,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
+from api.guard.agents import TENANTS, stay_agent
 from api.guard.bound import stay_within
 from api.guard.signed import KEY_HEADER, signed_caller
 from api.identity.tokens import Identity
@@ -42,12 +43,16 @@ async def deny_by_default(connection: ASGIConnection[Any, Any, Any, Any], handle
         raise Forbidden("This route lets nobody in.")
     connection.scope["user"] = identity  # First: a refusal is written down with who was refused.
     connection.scope["auth"] = None
-    demand(identity, handler.opt["scope"])
+    scope: Any = connection.scope
+    needed, route = handler.opt["scope"], f"{scope['method']} {scope['path_template']}"
+    if identity.agent is None:
+        demand(identity, needed)
+    else:
+        stay_agent(identity.agent, route, needed, connection.path_params)
+        services.agents.presence.saw(identity.tenant, identity.agent)
     services.quotas.admit(identity.tenant)
-    if identity.subtenant is not None:
-        scope: Any = connection.scope
-        route = f"{scope['method']} {scope['path_template']}"
-        await stay_within(identity, route, handler.opt["scope"], connection.path_params, services.access)
+    if identity.subtenant is not None and (identity.agent is None or route in TENANTS):
+        await stay_within(identity, route, needed, connection.path_params, services.access)
 
 
 def demand(identity: Identity, scope: str) -> None:

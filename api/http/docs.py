@@ -143,7 +143,8 @@ def _complete(
     operation["parameters"] = [*operation.get("parameters", []), *_query(opt), *_preconditions(handler)]
     if opt.get("octets"):
         octets = {"schema": {"type": "string", "format": "binary"}}
-        operation["requestBody"] = {"content": {"application/octet-stream": octets}}
+        media = "application/octet-stream" if opt["octets"] is True else opt["octets"]
+        operation["requestBody"] = {"content": {media: octets}}
     for mark, schema in _RAW_BODIES.items():
         if opt.get(mark):
             operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}

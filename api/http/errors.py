@@ -9,8 +9,9 @@ Nothing of our inside goes out: a 500 says that it happened and where to look.
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar.exceptions import HTTPException
@@ -20,6 +21,9 @@ from schemas.errors import Problem, Quota
 
 HAL_PREFIX = "/api/assetmanagement/"
 EVENTS_PREFIX = "/api/eventmanagement/"
+AGENTS_PREFIXES: Final = ("/api/agentmanagement/", "/api/mindconnect/")
+REGISTER_PATH: Final = "/api/agentmanagement/v3/register"
+AGENT_TOKEN_PATH: Final = "/api/agentmanagement/v3/oauth/token"  # noqa: S105 -- a path
 JSON = "application/json"
 HAL = "application/hal+json"
 VND_ERROR = "application/vnd.error+json"
@@ -108,6 +112,25 @@ class EventError(msgspec.Struct):
     """Begins with the JSON pointer to the place, where there is one."""
 
 
+class AgentError(msgspec.Struct):
+    """A refusal as the services of agents have it (wire 0.7)."""
+
+    id: str
+    """The request's id, as the log has it, written as a UUID."""
+    message: str
+    """For people; every reason, each with the JSON pointer to its place, where there is one."""
+
+
+class AgentIamError(msgspec.Struct):
+    """A refusal of a registration or of an agent's token (wire 5.3)."""
+
+    id: str
+    error: str
+    """What a program may decide by."""
+    error_description: str
+    """For people; begins with the id."""
+
+
 class Answer(NamedTuple):
     """An error, ready to be sent by whatever speaks HTTP."""
 
@@ -126,6 +149,8 @@ def answer(error: Exception, logref: str, path: str = "") -> Answer:
     reasons = reasons[:PROBLEMS_LISTED_MAX]
     if path.startswith(EVENTS_PREFIX):
         return Answer(status, headers, msgspec.json.encode([reason.of_event(logref) for reason in reasons]))
+    if path.startswith(AGENTS_PREFIXES):
+        return Answer(status, headers, _of_agents(status, reasons, logref, path))
     listed = [reason.wire(logref) for reason in reasons]
     return Answer(status, headers, msgspec.json.encode(ErrorBody(listed)))
 
@@ -160,6 +185,28 @@ class _Reason(NamedTuple):
 
     def of_event(self, logref: str) -> EventError:
         return EventError(logref, f"{self.pointer}: {self.message}" if self.pointer else self.message)
+
+
+AGENT_IAM_CODES: Final = {
+    401: "token_validation_failed",
+    404: "not_found",
+    429: "too_many_requests",
+    500: "server_error",
+    503: "temporarily_unavailable",
+}
+"""By status; any other is an `invalid_request`."""
+
+
+def _of_agents(status: int, reasons: list[_Reason], logref: str, path: str) -> bytes:
+    """Write the body of a refusal by the services of agents; their identity's has names of its own."""
+    words = " ".join(f"{one.pointer}: {one.message}" if one.pointer else one.message for one in reasons)
+    # A request's id is 16 hexadecimal digits: half a UUID, so that the log is found by what was shown.
+    request_id = str(uuid.UUID(hex=logref.rjust(32, "0")))
+    if path == AGENT_TOKEN_PATH or path.startswith(REGISTER_PATH):
+        own = (one.code for one in reasons if "." not in one.code)  # as OAuth has them
+        code = next(own, AGENT_IAM_CODES.get(status, "invalid_request"))
+        return msgspec.json.encode(AgentIamError(request_id, code, f"[{request_id}] {words}"))
+    return msgspec.json.encode(AgentError(request_id, words))
 
 
 def _of_tree(error: Exception) -> tuple[int, list[_Reason], dict[str, str]]:

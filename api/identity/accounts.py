@@ -13,16 +13,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
 from api.identity.roles import ROLES
-from schemas.errors import Conflict
+from schemas.errors import Conflict, NotFound
 from schemas.ids import CORE, TenantId
 from schemas.tenants import Tenant
 from schemas.times import format_time
+from storage.changing import change_document
 from storage.port import CatalogStore, Document
 
 CLIENT_CREDENTIALS = "client_credentials"
@@ -48,6 +50,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """True: it neither logs in nor acts with a token that it has."""
     free_s: int = 0
     """Not 0: it was deleted, and its name may be given again from this second on."""
+    since_s: int = 0
+    """Access tokens that were given before this second hold no more."""
 
 
 class Client(Account, frozen=True):
@@ -89,6 +93,9 @@ AnyAccount: TypeAlias = Client | User
 
 FORMS: Final[dict[str, type[Any]]] = {CLIENT: Client, USER: User}
 
+CHANGE_TRIES_MAX: Final = 5
+"""Two administrators at once are rare, five in the same moment are a program that goes wrong."""
+
 
 class Standing(msgspec.Struct, frozen=True):
     """What a door remembers of an account: whether it may act, and what it may do."""
@@ -98,6 +105,7 @@ class Standing(msgspec.Struct, frozen=True):
     subtenant: str | None = None
     suspended: bool = False
     free_s: int = 0
+    since_s: int = 0
 
     @property
     def may_act(self) -> bool:
@@ -138,6 +146,14 @@ class Family(msgspec.Struct, frozen=True):
 S = TypeVar("S", Client, User)
 
 
+def _living(document: Document | None, kind: str) -> AnyAccount | None:
+    """Read an account that was not deleted."""
+    if document is None:
+        return None
+    account: AnyAccount = msgspec.json.decode(document.body, type=FORMS[kind])
+    return None if account.free_s else account
+
+
 class Accounts:
     """Clients, users and families in the catalogue."""
 
@@ -170,21 +186,41 @@ class Accounts:
     async def read(self, tenant: TenantId, kind: str, name: str) -> tuple[Document, AnyAccount] | None:
         """Read an account of a tenant as it is stored; None for an unknown, a foreign and a deleted one."""
         document = await self._catalog.get(tenant, kind, name)
-        if document is None:
-            return None
-        account = msgspec.json.decode(document.body, type=FORMS[kind])
-        return None if account.free_s else (document, account)
+        account = _living(document, kind)
+        return None if document is None or account is None else (document, account)
 
     async def all_of(self, tenant: TenantId, kind: str) -> list[AnyAccount]:
         """Give the accounts of a tenant by name, without deleted ones."""
         documents = await self._catalog.list(tenant, kind)
-        accounts = (msgspec.json.decode(document.body, type=FORMS[kind]) for document in documents)
-        return [account for account in accounts if not account.free_s]
+        accounts = (_living(document, kind) for document in documents)
+        return [account for account in accounts if account is not None]
 
-    async def replace(self, over: Document, account: AnyAccount) -> Document | None:
-        """Store a changed account over the version that was read; None if another was faster."""
-        body = msgspec.json.encode(account)
-        return await self._catalog.replace(over.tenant, over.kind, over.id, body, over.version)
+    async def change(
+        self,
+        tenant: TenantId,
+        kind: str,
+        name: str,
+        following: Callable[[AnyAccount], AnyAccount],
+        *,
+        unknown: str,
+    ) -> tuple[Document, AnyAccount]:
+        """Store what follows on an account, and give it as it is stored.
+
+        NotFound, with the words `unknown`, where there is none; Conflict if others are always faster.
+        """
+
+        def read(document: Document | None) -> AnyAccount:
+            account = _living(document, kind)
+            if account is None:
+                raise NotFound(unknown)
+            return account
+
+        failed = Conflict(f"Others change this {kind} all the time; try again.")
+        changed = await change_document(
+            self._catalog, (tenant, kind, name), read, following, tries_max=CHANGE_TRIES_MAX, failed=failed
+        )
+        assert changed.document is not None
+        return changed.document, changed.value
 
     async def end_families(self, tenant: TenantId, kind: str, name: str) -> int:
         """Remove all refresh tokens of a user, or of everybody who has one through a client; gives how many.

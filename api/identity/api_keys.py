@@ -20,7 +20,7 @@ from api.identity.accounts import CLIENT, USER, Accounts, AnyAccount, scopes_of
 from api.identity.tokens import CLIENT as CLIENT_TOKEN
 from api.identity.tokens import USER as USER_TOKEN
 from api.identity.tokens import Identity
-from api.identity.vault import Vault
+from runtime.vault import Vault
 from schemas.errors import Conflict, NotFound, Unauthenticated
 from schemas.ids import TenantId
 from schemas.limits import API_KEYS_MAX

@@ -272,7 +272,9 @@ class TokenExchange(AuthorizationServer):  # type: ignore[misc]
         category = USER if user else CLIENT
         subtenant = (user and user.subtenant) or client.client.subtenant
         grant = Grant(tenant, subject, client.client.id, scopes, category, lifetime_s, session, subtenant)
-        token, token_id = self._issuer.tokens.issue(grant, self._login.now_s)
+        # Within the second of a reset nothing else would tell the tokens before it from those after it.
+        given_s = max(self._login.now_s, client.client.since_s, user.since_s if user else 0)
+        token, token_id = self._issuer.tokens.issue(grant, given_s)
         answer = {
             "access_token": token,
             "token_type": "bearer",

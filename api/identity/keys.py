@@ -17,9 +17,10 @@ from typing import Any, Final
 import msgspec
 from joserfc.jwk import RSAKey
 
+from schemas.durations import SECOND_MS
 from schemas.errors import Conflict, NotFound
 from schemas.ids import CORE
-from schemas.limits import SECOND_MS, TOKEN_LIFE_S_MAX
+from schemas.limits import TOKEN_LIFE_S_MAX
 from storage.port import CatalogStore, Document
 
 _KIND: Final = "key"

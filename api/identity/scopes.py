@@ -8,6 +8,9 @@ SERIES_READ: Final = "iot.tim.r"
 SERIES_WRITE: Final = "iot.tim.w"
 SERIES_DELETE: Final = "iot.tim.d"
 AGGREGATES_READ: Final = "iot.tsa.r"
+AGENTS_READ: Final = "agm.r"
+AGENTS_WRITE: Final = "agm.w"
+"""Agents, their onboarding and what they are configured to send (wire 5, 6.1, 6.6)."""
 EXCHANGE: Final = "exc.w"
 """Device exchange: what an agent or a board may do."""
 ASSETS_READ: Final = "asm.r"
@@ -40,10 +43,14 @@ PLATFORM: Final = "aspectstore.platform"
 ALL_SCOPES: Final = (
     SERIES_READ, SERIES_WRITE, SERIES_DELETE, AGGREGATES_READ, EXCHANGE, ASSETS_READ, ASSETS_WRITE,
     FILES_READ, FILES_WRITE, FILES_DELETE, EVENTS_READ, EVENTS_WRITE, EVENTS_DELETE,
+    AGENTS_READ, AGENTS_WRITE,
     OPERATIONS_READ, OPERATIONS_WRITE, TENANT_READ, TENANT_WRITE, ACCOUNTS_READ, ACCOUNTS_WRITE,
     SHARING_READ, SHARING_WRITE, USAGE_READ, AUDIT_READ, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, PLATFORM,
 )  # fmt: skip
 """In the order in which a token lists them."""
+
+DEFAULT_AGENT: Final = "mdsp:core:DefaultAgent"
+"""What the token of an agent says (wire 5.3); what that is stands in `api.guard.agents`."""
 
 DEVICE_SCOPES: Final = (SERIES_READ, SERIES_WRITE, EXCHANGE)
 """What the shared client of simple devices may pass on to a user's token (TB-01)."""

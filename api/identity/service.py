@@ -19,8 +19,8 @@ from api.identity.passwords import HashingPool, Passwords
 from api.identity.revocations import KIND as REVOKED
 from api.identity.revocations import Revocations
 from api.identity.tokens import Identity, Tokens
-from api.identity.vault import Vault
 from runtime.ports import Ports
+from runtime.vault import Vault
 from schemas.errors import Unauthenticated
 from schemas.ids import TenantId
 
@@ -137,6 +137,11 @@ class IdentityService:
         if family is not None:
             await accounts.end_family(*family)
         await self._issuer.revocations.add(ended, now_s + self._issuer.token_s_max)
+        self.tokens.forget()
+
+    async def end_session(self, session: str, life_s: int) -> None:
+        """Take back every token of a session, none of which lives longer than that; once more is harmless."""
+        await self._issuer.revocations.add(session, self._ports.clock.now_ms() // 1_000 + life_s)
         self.tokens.forget()
 
     def _access(self, token: str, now_s: int) -> Identity | None:

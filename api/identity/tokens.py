@@ -11,7 +11,7 @@ import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.errors import InvalidClaimError, JoseError
@@ -23,8 +23,8 @@ from schemas.ids import TenantId
 
 ALGORITHM = "RS256"
 
-CLIENT, USER = "client-token:v1", "user-token:v1"
-"""Whose a token is, as existing clients read it (wire 7.2)."""
+CLIENT, USER, AGENT = "client-token:v1", "user-token:v1", "agent-token:v1"
+"""Whose a token is, as existing clients read it (wire 5.3, 7.2)."""
 
 TOKEN_BYTES_MAX = 8_192
 """Ours have about 1 kB; longer ones are refused before anything parses them (S5)."""
@@ -55,6 +55,13 @@ class Identity:
     """The login that it descends from; empty where a secret was shown and nothing goes on."""
     subtenant: str | None = None
     """What the caller is bound to; None: the whole tenant is its own (`api.shares.access`)."""
+    issued_s: int = 0
+    """When the token was given."""
+
+    @property
+    def agent(self) -> str | None:
+        """Give the id of the agent that calls; None where an account does."""
+        return self.subject if self.category == AGENT else None
 
 
 @dataclass(slots=True, frozen=True)
@@ -112,7 +119,17 @@ class _Claims(jwt.JWTClaimsRegistry):
             raise InvalidClaimError("client_id")
 
 
-class _NoTwins(json.JSONDecoder):
+_OF_AGENTS: Final = {
+    "aud": ["southgate"],
+    "zid": "agentiam",
+    "schemas": ["urn:siemens:mindsphere:iam:v1"],
+    "ten_ctx": "main-tenant",
+    "grant_type": "client_credentials",
+}
+"""What agents' tokens say beside what all say (wire 5.3)."""
+
+
+class NoTwins(json.JSONDecoder):
     """A decoder that refuses duplicate members: two readers must not see two tokens."""
 
     def __init__(self) -> None:
@@ -137,6 +154,8 @@ class Tokens:
         """
         self._keys = keys
         self._issuer = issuer
+        self.agent_issuer = f"{issuer.removesuffix('/oauth/token')}/api/agentmanagement/"
+        """The `iss` of agents' tokens (wire 5.3)."""
         self._is_active = is_active
         self._is_revoked = is_revoked
         self._admit = admit
@@ -146,7 +165,7 @@ class Tokens:
         """Sign a token; give it and its id. Takes about a millisecond: call it in a thread."""
         token_id = secrets.token_hex(16)
         key = self._keys.signing(now_s * 1_000)
-        claims = {
+        claims: dict[str, Any] = {
             "jti": token_id,
             "sub": grant.subject,
             "scope": list(grant.scopes),
@@ -157,6 +176,8 @@ class Tokens:
             "ten": grant.tenant,
             "cat": grant.category,
         }
+        if grant.category == AGENT:
+            claims |= {**_OF_AGENTS, "iss": self.agent_issuer}
         if grant.category == USER:
             claims["user_name"] = grant.subject
         if grant.session:
@@ -179,11 +200,13 @@ class Tokens:
     def verify(self, token: str, now_s: float) -> Identity:
         """Check signature and claims; Unauthenticated for everything that is not wholly right."""
         try:
-            claims = jwt.decode(token, self._key_of, [ALGORITHM], decoder_cls=_NoTwins).claims
+            claims = jwt.decode(token, self._key_of, [ALGORITHM], decoder_cls=NoTwins).claims
             self._registry(now_s).validate(claims)
         except (JoseError, ValueError, TypeError, RecursionError, KeyError) as error:
             raise Unauthenticated("The token does not hold.") from error
         identity = _identity(claims)
+        if (claims["iss"] == self.agent_issuer) != (identity.category == AGENT):
+            raise Unauthenticated("The token does not hold.")
         if not self._is_active(identity.tenant):
             raise Unauthenticated("The token's tenant is unknown or suspended.")
         if self._is_revoked(identity.token_id) or self._is_revoked(identity.session):
@@ -220,7 +243,7 @@ class Tokens:
             now=int(now_s),
             exp={"essential": True},
             iat={"essential": True},
-            iss={"essential": True, "value": self._issuer},
+            iss={"essential": True, "values": [self._issuer, self.agent_issuer]},
             sub={"essential": True},
             jti={"essential": True},
             ten={"essential": True},
@@ -240,6 +263,7 @@ def _identity(claims: dict[str, Any]) -> Identity:
         category=str(claims.get("cat", "")),
         session=claims.get("sid", ""),
         subtenant=claims.get("subtenant"),
+        issued_s=int(claims["iat"]),
     )
 
 

@@ -42,38 +42,32 @@ class _Ring:
     """Requests that wait, tenant by tenant."""
 
     def __init__(self) -> None:
-        self._queues: dict[TenantId, deque[Place]] = {}
-        """In the order in which the tenants have their turns."""
+        self.queues: dict[TenantId, deque[Place]] = {}
+        """In the order in which the tenants have their turns; none: nobody waits."""
         self._deficits: dict[TenantId, int] = {}
         """What each may still send in its turn."""
 
-    def __bool__(self) -> bool:
-        return bool(self._queues)
-
-    def __contains__(self, tenant: TenantId) -> bool:
-        return tenant in self._queues
-
     def add(self, place: Place) -> None:
-        if place.tenant not in self._queues:
-            self._queues[place.tenant] = deque()
+        if place.tenant not in self.queues:
+            self.queues[place.tenant] = deque()
             self._deficits[place.tenant] = QUANTUM_BYTES
-        self._queues[place.tenant].append(place)
+        self.queues[place.tenant].append(place)
 
     def pop(self) -> Place | None:
         """Take the next one; None if nobody waits any more."""
-        while self._queues:
-            tenant, queue = next(iter(self._queues.items()))
+        while self.queues:
+            tenant, queue = next(iter(self.queues.items()))
             while queue and queue[0].turn.done():  # Its caller has gone.
                 queue.popleft()
             if queue and queue[0].cost_bytes > self._deficits[tenant]:
                 self._deficits[tenant] += QUANTUM_BYTES
-                self._queues[tenant] = self._queues.pop(tenant)
+                self.queues[tenant] = self.queues.pop(tenant)
                 continue
             place = queue.popleft() if queue else None
             if place is not None:
                 self._deficits[tenant] -= place.cost_bytes
             if not queue:
-                del self._queues[tenant], self._deficits[tenant]
+                del self.queues[tenant], self._deficits[tenant]
             if place is not None:
                 return place
         return None
@@ -115,20 +109,21 @@ class Fairness:
 
     def _may_begin(self, tenant: TenantId, cost_bytes: int, *, late: bool) -> bool:
         if late:
-            return self._late_has_room(cost_bytes) and not self._late
-        own_bytes = self._under_way.get(tenant, 0)
-        if tenant in self._live:
-            return False
-        if own_bytes == self._total_bytes and not self._live:
-            return True  # Nobody else is there.
-        if own_bytes == 0 or own_bytes + cost_bytes <= ROOM_BYTES // len(self._under_way):
+            return self._late_has_room(cost_bytes) and not self._late.queues
+        waiting = self._live.queues
+        if not waiting and self._total_bytes + cost_bytes <= ROOM_BYTES:
             return True
-        return not self._live and self._total_bytes + cost_bytes <= ROOM_BYTES
+        if tenant in waiting:
+            return False
+        own_bytes = self._under_way.get(tenant, 0)
+        if own_bytes == self._total_bytes and not waiting:
+            return True  # Nobody else is there.
+        return own_bytes == 0 or own_bytes + cost_bytes <= ROOM_BYTES // len(self._under_way)
 
     def _late_has_room(self, cost_bytes: int) -> bool:
         if not self._late_bytes:
             return True
-        return not self._live and self._late_bytes + cost_bytes <= LATE_ROOM_BYTES
+        return not self._live.queues and self._late_bytes + cost_bytes <= LATE_ROOM_BYTES
 
     def _begin(self, tenant: TenantId, cost_bytes: int, *, late: bool) -> None:
         if late:
@@ -145,9 +140,9 @@ class Fairness:
             self._under_way[tenant] -= cost_bytes
             if not self._under_way[tenant]:
                 del self._under_way[tenant]
-        while self._live and self._total_bytes < ROOM_BYTES and self._go_on(self._live):
+        while self._live.queues and self._total_bytes < ROOM_BYTES and self._go_on(self._live):
             pass
-        while self._late and self._late_has_room(0) and self._go_on(self._late):
+        while self._late.queues and self._late_has_room(0) and self._go_on(self._late):
             pass
 
     def _go_on(self, ring: _Ring) -> bool:

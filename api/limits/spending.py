@@ -24,7 +24,7 @@ from schemas.budgets import (
 )
 from schemas.errors import Quota, TooMany
 from schemas.ids import TenantId
-from schemas.limits import Profile
+from schemas.policies import Profile
 from streams.budgets import Charge, Standing
 
 CHARGE_S: Final = 1.0
@@ -108,7 +108,6 @@ class Spending:
 
     def take_write(self, records: int, body_bytes: int, now_us: int, *, late: bool) -> None:
         """Count records that are about to be appended; TooMany, and nothing counted, if they may not be."""
-        self._used_us = now_us
         if self._has_rooms:
             self._demand_room(now_us)
         buckets = self._late if late else self._live
@@ -116,6 +115,10 @@ class Spending:
             self._demand(rule, bucket, records if rule is RECORDS else body_bytes, now_us)
         for rule, bucket in buckets:
             bucket.take(records if rule is RECORDS else body_bytes, now_us)
+        self.count_write(records, body_bytes)
+
+    def count_write(self, records: int, body_bytes: int) -> None:
+        """Count records that no limit keeps back."""
         self.records += records
         self.body_bytes += body_bytes
 

@@ -9,8 +9,8 @@ import msgspec
 from api.catalog.series_count import count_series
 from api.files.room import RULE as FILES
 from schemas.budgets import BACKLOG, COUNTED, SERIES, STORED, budgets_of, seconds_of
+from schemas.durations import DAY_MS
 from schemas.ids import TenantId
-from schemas.limits import DAY_MS
 from schemas.times import format_time
 from streams.budgets import Spent
 

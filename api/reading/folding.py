@@ -19,17 +19,18 @@ from api.reading.fresh import Gone, Reads, gone_in
 from schemas.aspects import VariableType
 from schemas.codes import INVALID_PARAMETER
 from schemas.columns import Columns, Ints
+from schemas.durations import DAY_MS
 from schemas.errors import Invalid, Problem
 from schemas.folding import of_columns, rows_of
 from schemas.holding import Before, default_hold_ms
 from schemas.ids import SeriesId
-from schemas.limits import DAY_MS, IN_THREAD_VALUES, PERCENTILE_VALUES_MAX
+from schemas.limits import IN_THREAD_VALUES, PERCENTILE_VALUES_MAX
 from schemas.partials import CELL_MS, Partials, cell_of, joined, regrouped
 from schemas.percentiles import Percentiles, percentiles_of
 from schemas.quality import Quality
 from schemas.receipts import Place
 from schemas.stacks import Stack
-from storage.reader import Wanted
+from storage.spans import Wanted
 from storage.summary_reader import Cells
 
 _PIECE_VALUES = 4_000_000

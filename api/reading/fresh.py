@@ -25,7 +25,8 @@ from schemas.times import format_time
 from storage import merge
 from storage.block_cache import BlockCache
 from storage.port import SeriesStore
-from storage.reader import READ_DEADLINE_S, Wanted, read_answer
+from storage.reader import READ_DEADLINE_S, read_answer
+from storage.spans import Wanted
 from storage.summary_reader import Cells, read_cells
 from streams.port import RecordStream
 from streams.shards import shard_of
@@ -56,6 +57,25 @@ def gone_in(ranges: Iterable[Gone]) -> Gone | None:
     if not found:
         return None
     return Gone(min(each.first_ms for each in found), max(each.last_ms for each in found))
+
+
+class SaidGone:
+    """Says in the headers of an answer what its reads met, for as long as these were not sent.
+
+    Whoever reads from the oldest record on meets all of it before the first record that lives.
+    """
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        """Take the headers; they are read when the first bytes go out."""
+        self._headers = headers
+        self._gone: Gone | None = None
+
+    def note(self, gone: Gone | None) -> None:
+        """Take in what one read met."""
+        if gone is not None:
+            self._gone = gone_in([gone, *([] if self._gone is None else [self._gone])])
+            assert self._gone is not None
+            self._headers["summary-only"] = self._gone.header
 
 
 @dataclass(slots=True, frozen=True)

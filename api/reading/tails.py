@@ -17,7 +17,7 @@ from schemas.errors import Corrupt, StreamUnavailable
 from schemas.ids import SeriesId
 from schemas.latest import Latest, advanced, decode_latest
 from storage import merge
-from storage.reader import Placed
+from storage.spans import Placed
 from streams.entries import decode_content, open_entry
 from streams.port import Entry, RecordStream
 

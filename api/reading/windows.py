@@ -19,7 +19,7 @@ from schemas.queries import TimeRange
 from schemas.receipts import Place
 from schemas.shares import Spans
 from storage import merge
-from storage.reader import Wanted
+from storage.spans import Wanted
 from storage.summary_reader import Cells
 
 

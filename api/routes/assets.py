@@ -203,6 +203,7 @@ async def patch_asset(
 async def delete_asset(request: Caller, services: Serving, asset_id: FromPath[str]) -> None:
     """Delete an asset without children, under `If-Match`; its series are not found from then on."""
     await services.catalogue.delete_asset(request.user.tenant, asset_id, preconditions(request))
+    await services.agents.remove_with_asset(request.user.tenant, asset_id)
 
 
 @get(

@@ -24,11 +24,12 @@ from schemas.errors import Invalid, NotFound, Problem, Unavailable
 from schemas.ids import SeriesId, TenantId
 from schemas.jobs import POSITIONS_MAX, REPLAY_DEAD_LETTERS, ReplayDeadLetters
 from schemas.times import format_time
+from streams.job_port import JobQueue, JobState
 from streams.letters import series_of_letter
-from streams.port import JobQueue, JobState, Letterhead, Settled
+from streams.port import Letterhead, Settled
 
 PATH = "/api/aspectstore/v1/dead-letters"
-JOBS_PATH = "/api/aspectstore/v1/jobs"
+JOBS_PATH = f"{PATH}/replays"
 
 LETTERS_MAX = 1_000
 """Of one page; a letter takes some 200 bytes in it."""
@@ -159,7 +160,7 @@ async def discard_dead_letter(
     f"{JOBS_PATH}/{{job_id:str}}",
     opt=require(OPERATIONS_READ),
     responses=refusals(401, 403, 404),
-    operation_id="getJob",
+    operation_id="getReplay",
     tags=_TAGS,
 )
 async def get_job(request: Caller, services: Serving, job_id: JobInPath) -> JobOut:

@@ -21,7 +21,7 @@ from schemas.event_filters import parse_event_filter
 from schemas.events import is_event_id
 from schemas.ids import TenantId
 from schemas.jobs import CREATE_EVENTS, DELETE_EVENTS, CreateEvents, DeleteEvents, NewEvent
-from streams.port import JobQueue, JobState, JobStatus
+from streams.job_port import JobQueue, JobState, JobStatus
 
 CREATE_PATH = f"{BASE}/createEventsJobs"
 DELETE_PATH = f"{BASE}/deleteEventsJobs"

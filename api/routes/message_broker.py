@@ -140,7 +140,7 @@ async def _sent(request: Caller, services: Services, topic: str, members: dict[s
 
 
 def _subscriptions(services: Services) -> Subscriptions:
-    return Subscriptions(services.ports)
+    return Subscriptions(services.ports, services.identity.vault)
 
 
 def _out(told: Subscription) -> SubscriberOut:

@@ -15,7 +15,7 @@ from api.http.wire import refusals
 from api.identity.scopes import PLATFORM, require
 from api.routes.parts import named_header
 from api.services import Services, Serving
-from schemas.limits import Policy
+from schemas.policies import Policy
 
 PATH = "/api/aspectstore/v1/policies"
 

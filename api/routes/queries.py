@@ -16,6 +16,7 @@ from api.identity.scopes import AGGREGATES_READ, SERIES_READ, require
 from api.routes.parts import (
     LINK,
     READ_POSITION,
+    SUMMARY_ONLY,
     AspectInPath,
     AssetInPath,
     From,
@@ -66,7 +67,7 @@ Assets = Annotated[
         **_READING,
         200: ResponseSpec(list[dict[str, Any]], generate_examples=False, description="Records"),
     },
-    response_headers=[READ_POSITION],
+    response_headers=[READ_POSITION, SUMMARY_ONLY],
     operation_id="readTimeSeries",
     tags=_TAGS,
 )
@@ -105,6 +106,7 @@ async def read_series(
             dict[str, Any], generate_examples=False, description="`series`: each with its records"
         ),
     },
+    response_headers=[SUMMARY_ONLY],
     operation_id="querySeries",
     tags=_TAGS,
 )
@@ -114,7 +116,8 @@ async def query_series(
     """Read a page of each of many series: `{"series":[{"assetId","aspectName","records":[…]}…]}`.
 
     A series of which there is more has `next`: the `from` (descending: `to`) that goes on. One that may lack
-    acknowledged records has `readPosition`. As a table each row begins with the names of its series.
+    acknowledged records has `readPosition`, and one of which retention has left only summaries there has
+    `summaryOnly`. As a table each row begins with the names of its series.
 
     With `aggregate` each has `aggregates` instead, in JSON only; the token needs the scope `iot.tsa.r`, too.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated, Any, Final
 
 from litestar import Response, delete, get, post, put
@@ -15,7 +16,8 @@ from api.http.wire import refusals
 from api.identity.scopes import SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE, require
 from api.identity.tokens import Identity
 from api.services import Services, Serving
-from api.subscriptions.feeds import Feed
+from api.shares.access import Access
+from api.subscriptions.feeds import Feed, Passes
 from api.subscriptions.service import Subscriptions
 from api.subscriptions.wire import (
     DeadRangesOut,
@@ -31,6 +33,8 @@ from api.subscriptions.wire import (
 )
 from schemas import codes
 from schemas.errors import Forbidden, Invalid, Problem
+from schemas.notices import SharedNotice, may_tell
+from schemas.shares import EVER, Action, Spans, spans_of
 from schemas.subscriptions import Subscription
 from streams.notice_port import LogId
 
@@ -80,8 +84,8 @@ async def create_subscription(
     """
     asked = subscription_from(data, request.user.tenant)
     made = await _subscriptions(services).create(request.user, asked)
-    headers = {"location": f"{PATH}/{made.id}"}
-    return Response(subscription_out(made, with_secret=True), status_code=201, headers=headers)
+    headers = {"location": f"{PATH}/{made.told.id}"}
+    return Response(subscription_out(*made), status_code=201, headers=headers)
 
 
 @get(
@@ -171,7 +175,7 @@ async def resume_subscription(
 async def renew_secret(request: Caller, services: Serving, subscription: FromPath[str]) -> SubscriptionOut:
     """Sign deliveries with a new secret from now on, and show it, once."""
     renewed = await _subscriptions(services).renew_secret(request.user, subscription)
-    return subscription_out(renewed, with_secret=True)
+    return subscription_out(*renewed)
 
 
 @get(
@@ -242,7 +246,7 @@ ROUTES = (
 
 
 def _subscriptions(services: Services) -> Subscriptions:
-    return Subscriptions(services.ports)
+    return Subscriptions(services.ports, services.identity.vault)
 
 
 def _begin(request: Caller, after: str | None) -> int | None:
@@ -256,6 +260,18 @@ def _begin(request: Caller, after: str | None) -> int | None:
     return int(text)
 
 
+def _may_read(access: Access, caller: Identity, body: bytes) -> bool:
+    """Tell whether a reader may see a kept notice: what is shared, as far as it is shared with him now."""
+
+    def times_of(notice: SharedNotice) -> Spans | None:
+        reached = access.find_shared(caller, notice.asset_id, Action.RECORDS_READ)
+        if reached is None or reached.part.tenant != notice.giver or not reached.covers(notice.aspect):
+            return None
+        return spans_of(share for share in reached.shares if share.covers(notice.aspect)) or (EVER,)
+
+    return may_tell(body, times_of)
+
+
 class _Judge:
     """Raises what a new request of a reader would be refused with; the store is asked now and then."""
 
@@ -265,7 +281,7 @@ class _Judge:
         self._told = told
         self._looked_s = services.ports.clock.monotonic_s()
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> Passes:
         caller = await self._identify()
         demand(caller, SUBSCRIPTIONS_READ)
         demand(caller, self._told.scope)
@@ -276,6 +292,7 @@ class _Judge:
             self._looked_s = now_s
             subscriptions = _subscriptions(self._services)
             subscriptions.demand_awake(await subscriptions.get(caller, self._told.id))
+        return partial(_may_read, self._services.access, caller)
 
     async def _identify(self) -> Identity:
         identity, now_s = self._services.identity, self._services.ports.clock.now_ms() / 1_000

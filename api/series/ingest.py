@@ -22,7 +22,8 @@ from schemas.changes import Change, Row, Undo, Upsert
 from schemas.columns import Column, Columns
 from schemas.errors import Mismatch, Quota, StreamUnavailable, TooMany, Unavailable
 from schemas.ids import SeriesId, TenantId
-from schemas.limits import KB, Profile
+from schemas.limits import KB
+from schemas.policies import Profile
 from schemas.receipts import Place
 from streams.entries import ENTRY_RAW_BYTES_MAX, SeriesEntry, encode_entry
 from streams.port import Admission, Admitted, Idempotency, Rate, RecordStream, Refusal, Throttled
@@ -87,7 +88,6 @@ class Ingest:
         spending = self._pay(write)
         admission = self._admission(write)
         [answer] = await self._stream.append((admission,))
-        self._count(admission, answer)
         self._settle(spending, write, admission, answer)
         outcome = self._outcome(write, admission, answer)
         if isinstance(outcome, Exception):
@@ -108,7 +108,6 @@ class Ingest:
         answers = await self._stream.append(admissions)
         appended = []
         for (spending, write), admission, answer in zip(paid, admissions, answers, strict=True):
-            self._count(admission, answer)
             self._settle(spending, write, admission, answer)
             appended.append(self._outcome(write, admission, answer))
         left = iter(appended)
@@ -117,33 +116,34 @@ class Ingest:
     def _pay(self, write: Write) -> Spending:
         """Take what the records cost from the writer's budgets; TooMany if they have too little."""
         spending = self._quotas.of(write.writer)
-        if write.body_bytes:
-            try:
-                spending.take_write(
-                    _records(write.change), write.body_bytes, self._quotas.now_us(), late=write.late
-                )
-            except TooMany as refusal:
-                self._quotas.note(write.writer, refusal)
-                raise
+        if not write.body_bytes:
+            return spending
+        if not spending.is_limited:
+            spending.count_write(_records(write.change), write.body_bytes)
+            return spending
+        try:
+            spending.take_write(
+                _records(write.change), write.body_bytes, self._quotas.now_us(), late=write.late
+            )
+        except TooMany as refusal:
+            self._quotas.note(write.writer, refusal)
+            raise
         return spending
 
     def _settle(
         self, spending: Spending, write: Write, admission: Admission, answer: Admitted | Refusal | Throttled
     ) -> None:
-        """What was refused, or had been appended before, costs nothing."""
+        """Count what came of it; what was refused, or had been appended before, costs nothing."""
         if isinstance(answer, Admitted) and not answer.repeated:
-            last = answer.position + answer.entries - 1
-            spending.note_admitted(admission.shard, last, admission.bytes_count)
-        elif write.body_bytes:
-            spending.give_back(_records(write.change), write.body_bytes, late=write.late)
-
-    def _count(self, admission: Admission, answer: Admitted | Refusal | Throttled) -> None:
-        if isinstance(answer, Admitted):
-            if not answer.repeated:
-                self._figures.admitted(answer.entries, admission.bytes_count)
-        else:
+            entry_bytes, last = admission.bytes_count, answer.position + answer.entries - 1
+            self._figures.admitted(answer.entries, entry_bytes)
+            spending.note_admitted(admission.shard, last, entry_bytes)
+            return
+        if not isinstance(answer, Admitted):
             reason = "rate" if isinstance(answer, Throttled) else answer.value
             self._figures.add("refused_writes", reason)
+        if write.body_bytes:
+            spending.give_back(_records(write.change), write.body_bytes, late=write.late)
 
     def _admission(self, write: Write) -> Admission:
         series, version = write.series, write.aspect.version

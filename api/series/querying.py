@@ -20,7 +20,7 @@ import msgspec
 
 from api.http.formats import SERIES_LABELS, Outline, named
 from api.identity.tokens import Identity
-from api.reading.fresh import in_order, read_page
+from api.reading.fresh import SaidGone, in_order, read_page
 from api.series.aggregates import Request, answer_own
 from api.series.questions import Intervals, Named, Question, assets_with, series_named
 from api.shares.access import Granted
@@ -43,7 +43,7 @@ from schemas.receipts import Place
 from schemas.shares import Action
 from schemas.tables import Found, fields_of
 from schemas.times import parse_time
-from storage.reader import Wanted
+from storage.spans import Wanted
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -94,14 +94,21 @@ async def read_range(
         raise Invalid(problems)
     wanted = Wanted(*query.range, query.variable_ids, query.limit, query.descending)
     reading = granted.reading(services.series.reading)
-    behind, pieces = await reading.pieces(series, wanted, piece_rows(aspect, query), after)
+    rows_most = piece_rows(aspect, query)
+    behind, pieces = await reading.pieces(series, wanted, rows_most, after)
     headers = {} if behind is None else {"read-position": str(behind)}
+    said = SaidGone(headers)
+    if query.descending and (query.limit is None or query.limit > rows_most):
+        # Its last pieces would meet it when the head is long gone: the oldest record that lives says it now.
+        oldest = await reading.rows(series, Wanted(*query.range, query.variable_ids, 1), after)
+        said.note(oldest.gone)
     outline = Outline(
         [fields_of(aspect, query.parts)], [named(place, series)], position=behind, headers=headers
     )
 
     async def found() -> AsyncGenerator[Found, None]:
         async for piece in pieces:
+            said.note(piece.gone)
             yield Found(aspect, in_order(piece.columns, descending=query.descending), query.parts)
 
     return Answer(outline, found())
@@ -343,12 +350,16 @@ def _answer(
     following: str | None = None,
 ) -> Answer:
     """Read one page of each series, in their order, some ahead."""
+    named_headers = dict(headers or {})
+    said = SaidGone(named_headers)
 
     async def read(one: Chosen) -> Found:
         reading = one.granted.reading(services.series.reading)
         page = await read_page(reading, one.granted.series, one.aspect, one.query, after)
         begin = None if page.next is None else page.next["to" if one.query.descending else "from"]
-        return Found(one.aspect, page.columns, one.query.parts, one.place, page.behind, begin)
+        said.note(page.gone)
+        gone = None if page.gone is None else page.gone.header
+        return Found(one.aspect, page.columns, one.query.parts, one.place, page.behind, begin, gone)
 
     kinds = {(one.aspect.id, one.aspect.version): one for one in chosen}
     outline = Outline(
@@ -356,7 +367,7 @@ def _answer(
         [named(one.place, one.granted.series) for one in chosen],
         several=True,
         following=following,
-        headers=headers or {},
+        headers=named_headers,
     )
     return Answer(outline, in_turn((partial(read, one) for one in chosen), at_once))
 

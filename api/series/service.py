@@ -7,7 +7,8 @@ rule stands in one place whichever way a request comes (wire 1, MS-20 … MS-53)
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import quote, urlencode
 
@@ -30,7 +31,7 @@ from schemas.budgets import worst
 from schemas.changes import Row, Upsert
 from schemas.errors import Gone, Invalid, Problem, ServiceError, TooMany, Unavailable
 from schemas.ids import CORE, TenantId
-from schemas.limits import Profile
+from schemas.policies import Profile
 from schemas.queries import parse_series_query
 from schemas.receipts import Place
 from schemas.record_sets import Pair, open_record_set
@@ -134,6 +135,17 @@ class SeriesService:
             self._fairness.leave(caller.tenant, size, late=late)
         return await self.answered(accepted, options)
 
+    @asynccontextmanager
+    async def turn(self, tenant: TenantId, body_bytes: int, *, late: bool) -> AsyncGenerator[None]:
+        """Check and append a body of this size when it is the tenant's turn (S14)."""
+        waiting = self._fairness.enter(tenant, body_bytes, late=late)
+        if waiting is not None:
+            await waiting
+        try:
+            yield
+        finally:
+            self._fairness.leave(tenant, body_bytes, late=late)
+
     async def answered(self, accepted: Accepted, options: WriteOptions) -> Answered:
         """Answer a write that is durable, after it is stored where that was asked for."""
         headers = {"write-receipt": accepted.receipt}
@@ -165,7 +177,6 @@ class SeriesService:
         ]
         if not errors:
             return Answered(202, headers)
-        headers["content-type"] = "application/json"
         return Answered(202, headers, msgspec.json.encode(PairErrors(errors)))
 
     async def _append_set(
@@ -299,7 +310,8 @@ def write_options(
 def _set_headers(answers: Sequence[Accepted | Exception]) -> dict[str, str]:
     """Give a receipt for each pair in body order, and the limit that is nearest to its end."""
     receipts = [found.receipt if isinstance(found, Accepted) else "-" for found in answers]
-    headers = {"write-receipt": ",".join(receipts)}
+    # Of an empty body, too: it stands for a list without errors.
+    headers = {"content-type": "application/json", "write-receipt": ",".join(receipts)}
     quota = worst([found.quota for found in answers if isinstance(found, Accepted | TooMany) and found.quota])
     if quota is not None:
         headers |= quota_headers(quota)

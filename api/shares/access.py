@@ -89,7 +89,7 @@ class Access:
         if caller.subtenant is not None:
             return (await self.asset(caller, place[0], action)).series(place[1])
         try:
-            return Granted(*self._index.series_of(caller.tenant, *place))
+            return Granted(*self._index.of(caller.tenant).series_of(*place))
         except NotFound:
             shared = self.find_shared(caller, place[0], action)
         if shared is not None:
@@ -182,8 +182,8 @@ class Access:
     def reaches(self, caller: Identity, share: Share) -> bool:
         """Tell whether the caller is one of those who receive a share."""
         receiver = share.receiver
-        if receiver.tenant != caller.tenant:
-            return False
+        if receiver.tenant != caller.tenant or caller.agent is not None:
+            return False  # What is shared is shared with people and their programs, not with devices.
         if receiver.user is not None:
             return receiver.user == caller.subject
         if receiver.role is not None:

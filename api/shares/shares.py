@@ -14,7 +14,8 @@ from typing import Final
 
 import msgspec
 
-from api.catalog.index import SHARE, CatalogIndex
+from api.catalog.index import CatalogIndex
+from api.catalog.kinds import SHARE
 from api.catalog.tenant_index import Kept
 from api.catalog.versions import STALE, present
 from api.http.hal import Preconditions

@@ -37,6 +37,10 @@ RETRY_MS: Final = 2_000
 """After which a browser that lost the feed comes back."""
 
 
+Passes = Callable[[bytes], bool]
+"""A kept notice → whether the reader may read it."""
+
+
 @dataclass(slots=True, frozen=True)
 class Feed:
     """What is read, and who reads."""
@@ -44,8 +48,8 @@ class Feed:
     log: LogId
     after: int
     """The number of the last notice that the reader has."""
-    judge: Callable[[], Awaitable[None]]
-    """Raises what a request of the reader would be refused with."""
+    judge: Callable[[], Awaitable[Passes]]
+    """Raises what a request of the reader would be refused with; gives which notices it may read now."""
 
 
 class Feeds:
@@ -83,16 +87,43 @@ class Feeds:
             if not self._open[feed.log]:
                 del self._open[feed.log]
 
+    async def follow(
+        self, name: LogId, look: Callable[[], Awaitable[tuple[bytes | None, bool]]]
+    ) -> AsyncGenerator[bytes, None]:
+        """Write what each look finds, until one says that it was the last, or as `events` ends."""
+        self._open[name] += 1
+        sent_s = self._clock.monotonic_s()
+        try:
+            yield b"retry: %d\n\n" % RETRY_MS
+            while not self._ended.is_set():
+                event, is_last = await look()
+                now_s = self._clock.monotonic_s()
+                if event is None and now_s >= sent_s + HEARTBEAT_S:
+                    event = b":\n\n"
+                if event is not None:
+                    yield event
+                    sent_s = now_s
+                if is_last:
+                    return
+                await self._pause()
+        except (Refused, Unavailable) as error:
+            log.info("feed_ended", tenant=name.tenant, reason=error.message)
+        finally:
+            self._open[name] -= 1
+            if not self._open[name]:
+                del self._open[name]
+
     async def _pieces(self, notices: NoticeLog, feed: Feed) -> AsyncGenerator[bytes, None]:
         after, sent_s = feed.after, self._clock.monotonic_s()
         while not self._ended.is_set():
-            await feed.judge()
+            passes = await feed.judge()
             page = await notices.read(feed.log, after, count=PAGE)
             if page.dropped > after:
                 yield _event(b"gap", page.dropped, lost(after, page.dropped))
                 after = page.dropped
             for number, body in page.notices:
-                yield _event(b"notice", number, numbered(number, body))
+                if passes(body):
+                    yield _event(b"notice", number, numbered(number, body))
                 after = number
             now_s = self._clock.monotonic_s()
             if page.notices:

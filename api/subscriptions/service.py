@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ from api.identity.roles import ROLES
 from api.identity.scopes import ASSETS_READ, SERIES_READ, SUBSCRIPTIONS_READ
 from api.identity.tokens import USER, Identity
 from runtime.ports import Ports
+from runtime.vault import Vault
 from schemas import codes
 from schemas.errors import Conflict, Invalid, NotFound, Problem, Unavailable
 from schemas.limits import SUBSCRIPTIONS_OF_TENANT_MAX
@@ -50,12 +51,20 @@ NO_SUBSCRIPTION: Final = "There is no such subscription."
 _STALE: Final = "Somebody else has just changed it; read it and try again."
 
 
+class Made(NamedTuple):
+    """A subscription, and the secret of its webhook that is shown this once; None: it has none."""
+
+    told: Subscription
+    secret: str | None
+
+
 class Subscriptions:
     """Subscriptions of one installation."""
 
-    def __init__(self, ports: Ports) -> None:
-        """Take the catalogue, the log of notices, the stream's clock and the policy."""
+    def __init__(self, ports: Ports, vault: Vault) -> None:
+        """Take the catalogue, the log of notices, the stream's clock, the policy, and what seals secrets."""
         self._ports = ports
+        self._vault = vault
         self._catalog = ports.catalog
 
     @property
@@ -86,12 +95,12 @@ class Subscriptions:
 
     # Changing.
 
-    async def create(self, caller: Identity, asked: Subscription) -> Subscription:
+    async def create(self, caller: Identity, asked: Subscription) -> Made:
         """Make a subscription of the caller's own; with a new secret if it has a webhook."""
         self._check(asked)
         scope = ASSETS_READ if asked.kind == MODEL else SERIES_READ
-        made = replace(asked, id=new_id(), webhook=asked.webhook and _signed(asked.webhook))
-        return await self._store(caller, made, scope)
+        made = self._signed(replace(asked, id=new_id()))
+        return made._replace(told=await self._store(caller, made.told, scope))
 
     async def change(self, caller: Identity, subscription_id: str, asked: Subscription) -> Subscription:
         """Give a subscription another name, filter, payload or URL; the caller needs its scope."""
@@ -102,16 +111,19 @@ class Subscriptions:
             message = f"It cannot change; it is {before.kind!r}."
             raise Invalid([Problem("/kind", codes.INVALID_BODY, message)])
         webhook = asked.webhook
-        if webhook is not None:
-            webhook = replace(before.webhook, url=webhook.url) if before.webhook else _signed(webhook)
+        if webhook is not None and before.webhook is not None:
+            webhook = replace(before.webhook, url=webhook.url)
         changed = replace(
             before,
             name=asked.name,
             filter=asked.filter,
             payload=asked.payload,
             webhook=webhook,
+            include_shared=asked.include_shared,
             changed_ms=self._ports.clock.now_ms(),
         )
+        if webhook is not None and before.webhook is None:
+            changed = self._signed(changed).told
         return await self._replace(document, changed)
 
     async def suspend(self, caller: Identity, subscription_id: str) -> Subscription:
@@ -129,12 +141,13 @@ class Subscriptions:
             document, replace(before, suspended=False, since_us=since_us, changed_ms=now_ms)
         )
 
-    async def renew_secret(self, caller: Identity, subscription_id: str) -> Subscription:
+    async def renew_secret(self, caller: Identity, subscription_id: str) -> Made:
         """Sign with another secret from now on."""
         document, before = await self._own(caller, subscription_id)
         if before.webhook is None:
             raise Conflict("It has no webhook, so nothing is signed.")
-        return await self._replace(document, replace(before, webhook=_signed(before.webhook)))
+        made = self._signed(before)
+        return made._replace(told=await self._replace(document, made.told))
 
     async def remove(self, caller: Identity, subscription_id: str) -> None:
         """Remove a subscription and what was kept for it."""
@@ -234,8 +247,16 @@ class Subscriptions:
         document = await self._catalog.get(caller.tenant, kind, caller.subject)
         if document is None:
             return Owner("", caller.subject)
-        created_ms = msgspec.json.decode(document.body, type=_Made).created_ms
-        return Owner(kind, caller.subject, created_ms, tuple(role for role in ROLES if scope in ROLES[role]))
+        account = msgspec.json.decode(document.body, type=_Account)
+        return Owner(
+            kind,
+            caller.subject,
+            account.created_ms,
+            tuple(role for role in ROLES if scope in ROLES[role]),
+            tuple(role for role in ROLES if caller.scopes.issuperset(ROLES[role])),
+            account.role,
+            account.scopes,
+        )
 
     async def _read(self, caller: Identity, subscription_id: str) -> tuple[Document, Subscription]:
         document = await self._catalog.get(caller.tenant, KIND, subscription_id)
@@ -249,6 +270,14 @@ class Subscriptions:
         if told.kind == TOPIC:
             raise Conflict("It is the message broker's; change it there.")
         return document, told
+
+    def _signed(self, told: Subscription) -> Made:
+        """Give the webhook of a subscription, if it has one, a new secret; Conflict if none can be kept."""
+        if told.webhook is None:
+            return Made(told, None)
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        sealed = self._vault.seal(told.secret_name, secret)
+        return Made(replace(told, webhook=Webhook(told.webhook.url, sealed=sealed)), secret)
 
     async def _replace(self, over: Document, changed: Subscription) -> Subscription:
         body = msgspec.json.encode(changed)
@@ -281,19 +310,17 @@ class Subscriptions:
         return []
 
 
-class _Made(msgspec.Struct):
-    """Of an account: when it was made."""
+class _Account(msgspec.Struct):
+    """Of an account: when it was made, and what it may do."""
 
     created_ms: int = 0
+    role: str = ""
+    scopes: tuple[str, ...] = ()
 
 
 def is_published_by_us(topic: str) -> bool:
     """Tell whether nobody else may publish on a topic."""
     return topic == NEW_DATA
-
-
-def _signed(webhook: Webhook) -> Webhook:
-    return Webhook(webhook.url, secrets.token_urlsafe(SECRET_BYTES))
 
 
 def _decoded(document: Document) -> Subscription:

@@ -30,6 +30,8 @@ class SubscriptionIn(msgspec.Struct, forbid_unknown_fields=True):
     """`names`: what changed; `values`: the records as well, up to 100 and 16 KiB a notice. Data only."""
     webhook: WebhookIn | None = None
     """None: it is read as a stream of events, which those with a webhook can be as well."""
+    include_shared: bool = msgspec.field(name="includeShared", default=False)
+    """Also of what others share with the caller, as far as `records.read` goes. Data only."""
 
 
 class WebhookOut(msgspec.Struct, omit_defaults=True):
@@ -53,6 +55,8 @@ class SubscriptionOut(msgspec.Struct, rename="camel", omit_defaults=True):
     """The account that made it."""
     created_at: str
     webhook: WebhookOut | UnsetType = UNSET
+    include_shared: bool = False
+    """True: also what others share with the owner is told."""
     topic: str | UnsetType = UNSET
     """Of those that the message broker's routes made, like the next two."""
     subscriber: str | UnsetType = UNSET
@@ -122,18 +126,19 @@ def subscription_from(wire: SubscriptionIn, tenant: str) -> Subscription:
         filter=wire.filter,
         payload=wire.payload,
         webhook=None if wire.webhook is None else Webhook(wire.webhook.url),
+        include_shared=wire.include_shared,
     )
 
 
-def subscription_out(told: Subscription, *, with_secret: bool = False) -> SubscriptionOut:
+def subscription_out(told: Subscription, secret: str | None = None) -> SubscriptionOut:
     """Write a subscription; its secret only where it was just made."""
-    return SubscriptionOut(**_members(told, with_secret=with_secret))
+    return SubscriptionOut(**_members(told, secret))
 
 
 def state_out(told: Subscription, standing: Standing | None) -> SubscriptionState:
     """Write a subscription and how its deliveries stand."""
     deliveries = UNSET if standing is None else _deliveries_out(standing)
-    return SubscriptionState(**_members(told, with_secret=False), deliveries=deliveries)
+    return SubscriptionState(**_members(told), deliveries=deliveries)
 
 
 def dead_range_out(dead: DeadRange) -> DeadRangeOut:
@@ -141,10 +146,10 @@ def dead_range_out(dead: DeadRange) -> DeadRangeOut:
     return DeadRangeOut(str(dead.after), str(dead.upto), format_time(dead.at_ms), dead.reason)
 
 
-def _members(told: Subscription, *, with_secret: bool) -> dict[str, Any]:
+def _members(told: Subscription, secret: str | None = None) -> dict[str, Any]:
     webhook: WebhookOut | UnsetType = UNSET
     if told.webhook is not None:
-        webhook = WebhookOut(told.webhook.url, told.webhook.secret if with_secret else UNSET)
+        webhook = WebhookOut(told.webhook.url, UNSET if secret is None else secret)
     return {
         "id": told.id,
         "kind": told.kind,
@@ -155,6 +160,7 @@ def _members(told: Subscription, *, with_secret: bool) -> dict[str, Any]:
         "owner": told.owner.name,
         "created_at": format_time(told.created_ms),
         "webhook": webhook,
+        "include_shared": told.include_shared,
         "topic": told.topic or UNSET,
         "subscriber": told.subscriber or UNSET,
         "version": told.version or UNSET,

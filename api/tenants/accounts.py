@@ -37,16 +37,12 @@ from schemas.accounts import check_account_name, check_description, check_passwo
 from schemas.errors import Conflict, Forbidden, NotFound, Problem
 from schemas.ids import TenantId
 from schemas.limits import ACCOUNTS_OF_TENANT_MAX, REDIRECT_URIS_MAX
-from storage.port import Document
 
 UNKNOWN: Final = {CLIENT: "There is no such client.", USER: "There is no such user."}
 """The words for an unknown account, a deleted one and another tenant's (MS-31)."""
 
 NAMES: Final = {CLIENT: "/id", USER: "/name"}
 """Where a body has the name."""
-
-TRIES_MAX: Final = 5
-"""Two administrators at once are rare, five in the same moment are a program that goes wrong."""
 
 SECRET_BYTES: Final = 24
 """Of a made-up secret: 192 random bits, 32 characters."""
@@ -161,7 +157,10 @@ class AccountService:
 
     async def get(self, tenant: TenantId, kind: str, name: str) -> AnyAccount:
         """Give an account; NotFound for an unknown, a deleted and a foreign one alike."""
-        return (await self._read(tenant, kind, name))[1]
+        found = await self._accounts.read(tenant, kind, name)
+        if found is None:
+            raise NotFound(UNKNOWN[kind])
+        return found[1]
 
     # Changing.
 
@@ -323,12 +322,6 @@ class AccountService:
     async def _add(self, account: AnyAccount) -> None:
         self._index.wrote(await self._accounts.add(account, self._ports.clock.now_ms() // 1_000))
 
-    async def _read(self, tenant: TenantId, kind: str, name: str) -> tuple[Document, AnyAccount]:
-        found = await self._accounts.read(tenant, kind, name)
-        if found is None:
-            raise NotFound(UNKNOWN[kind])
-        return found
-
     async def _change(
         self, caller: Identity, kind: str, name: str, change: Callable[[AnyAccount], AnyAccount]
     ) -> AnyAccount:
@@ -336,16 +329,17 @@ class AccountService:
 
         Callers that this door remembers are looked at anew, so it takes effect with the answer.
         """
-        for _ in range(TRIES_MAX):
-            document, old = await self._read(caller.tenant, kind, name)
+
+        def following(old: AnyAccount) -> AnyAccount:
             self._demand_scopes(caller, old.role, old.scopes)
-            new = change(old)
-            stored = await self._accounts.replace(document, new)
-            if stored is not None:
-                self._index.wrote(stored)
-                await self._identity.follow({kind})
-                return new
-        raise Conflict(f"Others change this {kind} all the time; try again.")
+            return change(old)
+
+        document, account = await self._accounts.change(
+            caller.tenant, kind, name, following, unknown=UNKNOWN[kind]
+        )
+        self._index.wrote(document)
+        await self._identity.follow({kind})
+        return account
 
     def _demand_scopes(self, caller: Identity, role: str, scopes: tuple[str, ...]) -> None:
         """Raise Forbidden unless the caller has every scope of such an account."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from api.catalog.index import TENANT
+from api.catalog.kinds import TENANT
 from api.catalog.writes import refuse
 from api.identity.tokens import Identity
 from api.services import Services

@@ -11,7 +11,8 @@ from schemas.files import media_type
 from schemas.ids import TenantId
 from schemas.limits import FILE_NAME_CHARACTERS_MAX, LOGO_BYTES_MAX
 from schemas.multipart import Part, field_of
-from storage.port import CatalogStore
+from storage.changing import change_document
+from storage.port import CatalogStore, Document
 
 LOGO: Final = "logo"
 """Kind and id of the document."""
@@ -39,8 +40,7 @@ class Logos:
 
     async def find(self, tenant: TenantId) -> Logo | None:
         """Give the logo; None where there is none."""
-        document = await self._catalog.get(tenant, LOGO, LOGO)
-        return None if document is None else msgspec.json.decode(document.body, type=Logo)
+        return _logo_in(await self._catalog.get(tenant, LOGO, LOGO))
 
     async def get(self, tenant: TenantId) -> Logo:
         """Give the logo; NotFound where there is none."""
@@ -51,16 +51,14 @@ class Logos:
 
     async def put(self, tenant: TenantId, logo: Logo) -> None:
         """Store a logo, also over another one; of two at once the later holds."""
-        body = msgspec.json.encode(logo)
-        for _ in range(TRIES_MAX):
-            document = await self._catalog.get(tenant, LOGO, LOGO)
-            if document is None:
-                stored = await self._catalog.create(tenant, LOGO, LOGO, body)
-            else:
-                stored = await self._catalog.replace(tenant, LOGO, LOGO, body, document.version)
-            if stored is not None:
-                return
-        raise Conflict("Others change the logo all the time; try again.")
+        failed = Conflict("Others change the logo all the time; try again.")
+        await change_document(
+            self._catalog, (tenant, LOGO, LOGO), _logo_in, lambda _: logo, tries_max=TRIES_MAX, failed=failed
+        )
+
+
+def _logo_in(document: Document | None) -> Logo | None:
+    return None if document is None else msgspec.json.decode(document.body, type=Logo)
 
 
 def logo_in(parts: list[Part]) -> Logo:

@@ -13,18 +13,20 @@ from typing import Final, NamedTuple
 import msgspec
 
 from api.assets.writes import ZONES
-from api.catalog.index import TENANT
+from api.catalog.kinds import TENANT
 from api.catalog.writes import refuse
-from api.identity.accounts import Client
+from api.identity.accounts import CHANGE_TRIES_MAX, Client
 from api.identity.roles import TENANT_ADMIN
 from api.identity.setup import store_tenant
 from api.services import Services
-from api.tenants.accounts import SECRET_BYTES, TRIES_MAX, Made
+from api.tenants.accounts import SECRET_BYTES, Made
 from api.tenants.erasures import find_erasure
 from schemas import codes
 from schemas.errors import Conflict, Invalid, NotFound, PreconditionFailed, Problem
 from schemas.ids import CORE, TenantId, is_tenant_id
 from schemas.tenants import Tenant, check_tenant
+from storage.changing import change_document
+from storage.port import Document
 
 UNKNOWN: Final = "There is no such tenant."
 
@@ -47,10 +49,7 @@ class TenantService:
 
     async def get(self, name: str) -> KeptTenant:
         """Give a tenant; NotFound if there is none."""
-        document = await self._catalog.get(CORE, TENANT, name)
-        if document is None:
-            raise NotFound(UNKNOWN)
-        return KeptTenant(msgspec.json.decode(document.body, type=Tenant), document.version)
+        return _kept(await self._catalog.get(CORE, TENANT, name))
 
     def page(self, after: str, limit: int) -> tuple[list[Tenant], bool]:
         """Give the next tenants by name, and whether there are more."""
@@ -64,19 +63,20 @@ class TenantService:
 
         Invalid for what a rule forbids, Conflict if others are always faster.
         """
-        for _ in range(TRIES_MAX):
-            old = await self.get(name)
+
+        def read(document: Document | None) -> Tenant:
+            old = _kept(document)
             if version not in {None, old.version}:
-                break
-            new = change(old.value)
-            await self._check(new)
-            stored = await self._catalog.replace(CORE, TENANT, name, msgspec.json.encode(new), old.version)
-            if stored is not None:
-                await self._take_in()
-                return KeptTenant(new, stored.version)
-        if version is not None:
-            raise PreconditionFailed("The etag is not that of the present version; read it again.")
-        raise Conflict("Others change this tenant all the time; try again.")
+                raise PreconditionFailed("The etag is not that of the present version; read it again.")
+            return old.value
+
+        failed = Conflict("Others change this tenant all the time; try again.")
+        changed = await change_document(
+            self._catalog, (CORE, TENANT, name), read, change,
+            tries_max=CHANGE_TRIES_MAX, failed=failed, check=self._check,
+        )  # fmt: skip
+        await self._take_in()
+        return _kept(changed.document)
 
     async def suspend(self, caller: TenantId, name: str, *, suspended: bool) -> KeptTenant:
         """Shut a tenant out with all its tokens, or let it in again; Conflict for the caller's own."""
@@ -125,3 +125,10 @@ class TenantService:
     async def _take_in(self) -> None:
         await self._services.refresh()
         await self._services.identity.follow({TENANT})  # Whoever took the line in may not be as far.
+
+
+def _kept(document: Document | None) -> KeptTenant:
+    """Read a tenant; NotFound if there is none."""
+    if document is None:
+        raise NotFound(UNKNOWN)
+    return KeptTenant(msgspec.json.decode(document.body, type=Tenant), document.version)

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from api.catalog.index import SUBTENANT, CatalogIndex
+from api.catalog.index import CatalogIndex
+from api.catalog.kinds import SUBTENANT
 from api.catalog.tenant_index import Kept
 from api.catalog.versions import STALE, present
 from api.http.hal import Preconditions

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from storage.audit_port import AuditLine, AuditSpan, AuditStore
 from storage.cassandra.calls import Call
 from storage.cassandra.migrate import migrate

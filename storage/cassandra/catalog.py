@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
+from schemas.durations import MINUTE_MS
 from schemas.errors import OutcomeUnknown
-from schemas.limits import MINUTE_MS
 from storage.cassandra.migrate import migrate
 from storage.cassandra.outcomes import settled
 from storage.cassandra.session import Address, Session

@@ -13,7 +13,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from schemas.limits import DAY_MS, TIME_MS_MAX, TIME_MS_MIN
+from schemas.durations import DAY_MS
+from schemas.limits import TIME_MS_MAX, TIME_MS_MIN
 from storage.cassandra.calls import Call
 from storage.cassandra.migrate import migrate
 from storage.cassandra.outcomes import settled

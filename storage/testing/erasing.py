@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import count
 
+from schemas.durations import DAY_MS
 from schemas.ids import Erased, SeriesId, TenantId
-from schemas.limits import DAY_MS
 from storage.port import BlockRow, Head, Pin, SeriesStore, SliceId, Turn
 from storage.slices import PlanVersion
 from storage.testing.rows import SeriesBackDoor, a_block, a_delta, a_series, a_shard

@@ -13,8 +13,8 @@ from abc import abstractmethod
 
 import pytest
 
+from schemas.durations import DAY_MS
 from schemas.errors import StoreUnavailable
-from schemas.limits import DAY_MS
 from storage.event_port import EventRow, EventSpan, EventStore
 
 BEGIN_MS = 1_767_225_600_000

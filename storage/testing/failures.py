@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from schemas.durations import DAY_MS
 from schemas.errors import OutcomeUnknown, StoreUnavailable
 from schemas.ids import Erased, TenantId
-from schemas.limits import DAY_MS
 from storage.port import Delta, Head, Pin, SeriesStore, ShardRow, SliceId, Turn
 from storage.slices import PlanVersion
 from storage.testing.rows import a_block, a_delta, a_series, a_shard, a_slice

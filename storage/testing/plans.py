@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from storage.port import Pin, SeriesStore, SliceId, Turn
 from storage.slices import WIDTH_MS, PlanVersion
 from storage.testing.rows import EVERY_BYTE, POSITION_MAX, a_delta, a_series, a_shard, a_slice

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
 
-from streams.port import JobFunction, JobQueue, JobState, JobStatus
+from streams.job_port import JobFunction, JobQueue, JobState, JobStatus
 
 Work = Callable[[], Awaitable[None]]
 """Runs everything that waits, retries included."""

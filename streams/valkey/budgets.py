@@ -6,11 +6,12 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import cast
 
+from schemas.durations import DAY_MS
 from streams.budgets import BACKLOG_TTL_MS, DAYS_KEPT, Charge, Spent, Standing, TenantBudgets
 from streams.valkey import scripts
 from streams.valkey.connection import Reply, pack
 
-SILENT_TTL_MS = (DAYS_KEPT + 1) * 86_400_000
+SILENT_TTL_MS = (DAYS_KEPT + 1) * DAY_MS
 """How long a tenant is remembered that says nothing."""
 
 

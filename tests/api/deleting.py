@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from tests.api.masts import at
 
 DELETES = "/api/aspectstore/v1/deletes"

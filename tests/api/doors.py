@@ -71,12 +71,12 @@ def _door(ports, routes):
 
 
 @contextlib.asynccontextmanager
-async def running_door(catalog, clock, policy=POLICY, routes=(), store=None):
+async def running_door(catalog, clock, policy=POLICY, routes=(), store=None, audit=None):
     """Start a door in this process; gives the door and an HTTP client of it."""
     store = MemorySeriesStore() if store is None else store
     world = World(MemoryRecordStream(lambda: clock.now_ms() * 1000), store, clock)
     await world.writer().keep_leases()  # proves the shards
-    others = (MemoryJobQueue({}), MemoryFileStore(), MemoryEventStore(), MemoryAuditStore())
+    others = (MemoryJobQueue({}), MemoryFileStore(), MemoryEventStore(), audit or MemoryAuditStore())
     notices = MemoryNoticeLog(lambda: clock.now_ms() * 1000)
     ports = Ports(world.stream, world.store, catalog, clock, policy, *others, notices=notices)
     with _door(ports, routes) as door:

@@ -363,9 +363,11 @@ async def test_another_door_follows_within_its_next_look_at_the_log(service):
     client_id, _, headers = await client_with(service)
     service.door.services.identity.identify(headers["authorization"], NOW_MS / 1_000)
     accounts = Accounts(service.catalog)
-    document, client = await accounts.read("acme", "client", client_id)
 
-    await accounts.replace(document, msgspec.structs.replace(client, suspended=True))  # another door did it
+    def suspended(client):
+        return msgspec.structs.replace(client, suspended=True)
+
+    await accounts.change("acme", "client", client_id, suspended, unknown="")  # another door did it
     assert (await call(service, "GET", ROOT, headers=headers)).status_code == 200
     await service.door.services.refresh()
 

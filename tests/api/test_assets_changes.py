@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from api.catalog.index import ASSET
+from api.catalog.kinds import ASSET
 from schemas.assets import Asset, Lock
 from tests.api.doors import NOW_MS, put_model_files, running_door
 from tests.api.test_assets import BASE, call, make_pump, problems, pump_body

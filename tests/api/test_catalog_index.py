@@ -11,7 +11,7 @@ from runtime.clock import ManualClock
 from schemas.aspects import AspectType, Variable, VariableType, with_ids
 from schemas.assets import Asset, AssetType, TypeAspect
 from schemas.errors import NotFound
-from schemas.limits import PROFILES
+from schemas.policies import PROFILES
 from schemas.tenants import Tenant
 from storage.memory_catalog import MemoryCatalogStore
 

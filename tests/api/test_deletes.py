@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from schemas.times import format_time
 from storage import delete_days, delete_records
 from storage.delete_days import Slot

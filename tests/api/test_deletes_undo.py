@@ -12,8 +12,9 @@ from api.deletes.service import DeleteService
 from api.identity.passwords import Passwords
 from api.identity.scopes import SERIES_DELETE, SERIES_READ
 from api.identity.setup import Credentials, add_client
+from schemas.durations import DAY_MS
 from schemas.errors import StoreUnavailable
-from schemas.limits import DAY_MS, STRICT
+from schemas.policies import STRICT
 from schemas.times import format_time
 from storage import delete_records
 from storage.delete_records import record_in

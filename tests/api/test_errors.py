@@ -172,14 +172,18 @@ def test_every_route_says_who_may_call_it():
     assert sorted(route for route, opt in said.items() if opt.get("open")) == [
         "GET /api/agentmanagement/v3/oauth/token_key",
         "GET /api/agentmanagement/v3/oauth/token_keys",
+        "GET /api/aspectstore/v1/recoverableRecords/{tenant:str}/{record_id:str}",
         "GET /health",
         "GET /oauth/authorize",
         "GET /token_keys",
+        "POST /api/agentmanagement/v3/oauth/token",
+        "POST /api/agentmanagement/v3/register",
         "POST /api/technicaltokenmanager/v3/oauth/token",
         "POST /api/technicaltokenmanager/v3/oauthTokens",
         "POST /oauth/authorize",
         "POST /oauth/revoke",
         "POST /oauth/token",
+        "PUT /api/agentmanagement/v3/register/{client_id:str}",
     ]
 
 

@@ -158,6 +158,6 @@ async def test_everybody_is_served_and_nothing_is_left():
 
     assert sum(done.values()) >= 400
     assert (0, 0, {}) == (fairness._total_bytes, fairness._late_bytes, fairness._under_way)
-    assert not fairness._live
-    assert not fairness._late
+    assert not fairness._live.queues
+    assert not fairness._late.queues
     assert ROOM_BYTES > LATE_ROOM_BYTES > REQUEST_BYTES

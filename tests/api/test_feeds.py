@@ -9,11 +9,15 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from api.identity.scopes import ALL_SCOPES
+from api.identity.tokens import Grant
 from api.routes.subscriptions import PATH
 from api.subscriptions import feeds
 from schemas.limits import FEEDS_OF_SUBSCRIPTION_MAX, KB, NOTICES_KEPT_BYTES_MAX
-from schemas.notices import GapNotice, encode_notice
+from schemas.notices import DataNotice, GapNotice, encode_notice
 from streams.notice_port import LogId, Posting
+from tests.api.doors import bearer
+from tests.api.masts import MAST
 from tests.api.served import served_site, until
 
 NOTE = encode_notice(GapNotice("x"))
@@ -123,6 +127,32 @@ async def test_a_reader_goes_on_where_it_was(feed, by_header):
 
     kept = await feed.notices.read(feed.name, 0, count=100)
     assert [str(each.number) for each in kept.notices] == seen
+
+
+async def test_a_shared_notice_is_read_as_long_as_it_is_shared(feed):
+    """By whom it is shared with; then it is passed over, also where it was kept before (MS-84)."""
+    grant = Grant("other", "o", "o", ALL_SCOPES, "client-token:v1", 1_799)
+    now_s = feed.site.clock.now_ms() // 1_000
+    giver = bearer(feed.site.door.services.identity.tokens.issue(grant, now_s)[0])
+    asked = {
+        "receiver": {"tenant": "acme"},
+        "assets": [MAST],
+        "actions": ["records.read"],
+        "aspects": ["weather"],
+    }
+    given = await feed.http.post("/api/aspectstore/v1/shares", json=asked, headers=giver)
+    seen, times = given.headers["location"], {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T00:00:01Z"}
+    shared = DataNotice("written", MAST, "1" * 32, "weather", giver="other", **times)
+    hidden = DataNotice("written", MAST, "2" * 32, "control", giver="other", **times)
+    await feed.keep(*map(encode_notice, (hidden, shared)), NOTE)
+
+    async with feed.reading("?after=0") as reader:
+        before = [(await reader.event()).data["type"] for _ in range(2)]
+    await feed.http.delete(seen, headers=giver)
+    async with feed.reading("?after=0") as reader:
+        after = (await reader.event()).data["type"]
+
+    assert (["data", "gap"], "gap") == (before, after)
 
 
 async def test_what_was_dropped_is_said(feed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from schemas.limits import OPEN
+from schemas.policies import OPEN
 
 FOLDER = "/api/iotfile/v3/files"
 

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from api import hot
-from tests.api.masts import MAST, PATH, at
+from tests.api.masts import MAST, PATH, SECOND, at
 from tests.api.served import served_site
 
 MB = 1_048_576
@@ -204,6 +204,68 @@ CASES |= {
 }
 
 
+def pair(data=GOOD, asset=MAST, aspect="weather"):
+    """Write one pair of a body for several series."""
+    return b'{"entityId":"%s","propertySetName":"%s","data":%s}' % (asset.encode(), aspect.encode(), data)
+
+
+def several(*pairs, query="", more=b"", **given):
+    """Describe one request that writes several series."""
+    return case(PATH + query, b'{"timeseries":[%s]}' % b",".join(pairs) + more, **given)
+
+
+SET_BYTES = 100 * 1_024
+ONE, TWO = pair(), pair(asset=SECOND)
+PADDED = b" " * (SET_BYTES - len(several(ONE)[2]))
+
+CASES |= {
+    "a set of one": several(ONE),
+    "a set": several(ONE, TWO, ONE),
+    "a set of five": several(*[ONE] * 5),
+    "a set of six": several(*[ONE] * 6),
+    "a set of none": several(),
+    "a set with refused pairs": several(ONE, pair(asset="e" * 32), pair(aspect="wind"), pair(b"[1]"), TWO),
+    "a set with refused pairs only": several(pair(b"[]"), pair(b"{}", SECOND)),
+    "a set whose shard is closed": several(ONE, TWO, token="closed"),
+    "a set with a key": several(ONE, TWO, idempotency_key=b"set"),
+    "a set with the same key": several(ONE, TWO, idempotency_key=b"set"),
+    "a set with a used key": several(ONE, pair(GOOD + b" ", SECOND), idempotency_key=b"set"),
+    "a set with an empty key": several(ONE, idempotency_key=b""),
+    "a set that is waited for": several(ONE, query="?wait=applied"),
+    "a set that waits for something else": several(ONE, query="?wait=soon"),
+    "a set with an unknown parameter": several(ONE, query="?a=1"),
+    "a set with a parameter too many": several(ONE, query="?" + "a&" * 64),
+    "a set with a dangling question mark": several(ONE, query="?"),
+    "a set with a slash at the end": several(ONE, query="/"),
+    "a set with a slash escaped": case(PATH.replace("/v3", "%2Fv3"), several(ONE)[2]),
+    "a set that catches up": several(ONE, catch_up=b"true"),
+    "a set that catches up perhaps": several(ONE, catch_up=b"perhaps"),
+    "a set without a token": several(ONE, token=None),
+    "a set with a bad token": several(ONE, token="bad"),
+    "a set of a reader": several(ONE, token="reader"),
+    "a set of another tenant": several(ONE, token="other"),
+    "a set as text": several(ONE, content_type=b"text/plain"),
+    "a set in gzip": case(PATH, gzip.compress(several(ONE)[2], mtime=0), content_encoding=b"gzip"),
+    "a set in gzip, too large": case(
+        PATH, gzip.compress(several(ONE, more=PADDED + b" ")[2], mtime=0), content_encoding=b"gzip"
+    ),
+    "a set in gzip, cut off": case(
+        PATH, gzip.compress(several(ONE)[2], mtime=0)[:-9], content_encoding=b"gzip"
+    ),
+    "a set of all the bytes there may be": several(ONE, more=PADDED),
+    "a set of a byte more": several(ONE, more=PADDED + b" "),
+    "an empty set": case(PATH, b""),
+    "a set that is a list": case(PATH, GOOD),
+    "a set that is no JSON": case(PATH, b"{"),
+    "a deep set": case(PATH, b"[" * 100_000),
+    "a set with a member twice": case(PATH, b'{"timeseries":[],"timeseries":[]}'),
+    "a strict set": several(ONE, TWO, token="rigid"),
+    "a strict set too old": several(ONE, pair(GOOD.replace(b"2026", b"2020")), token="rigid"),
+    "reading a set": read(path=PATH),
+    "the options of a set": read(path=PATH, method="OPTIONS"),
+}
+
+
 async def replay(cases, *, hot):
     """Send all requests in their order to a fresh door, with or without the bare path."""
     async with contextlib.AsyncExitStack() as stack:
@@ -269,7 +331,7 @@ def test_the_table_has_all_kinds_of_answers(both):
     """A table of refusals only, or of one status, would prove little."""
     statuses = {status for status, _, _ in both[0].values()}
 
-    assert {200, 204, 400, 401, 403, 404, 406, 413, 415, 422, 429, 503} <= statuses
+    assert {200, 202, 204, 400, 401, 403, 404, 406, 413, 415, 422, 429, 503} <= statuses
 
 
 EXACT = {
@@ -314,7 +376,7 @@ def test_options_list_the_methods_of_a_path(both):
 
 
 async def test_the_bare_path_is_taken():
-    """PUT and GET of one series and aggregates never reach the framework; everything else does."""
+    """PUTs, GET of one series and aggregates never reach the framework; everything else does."""
     async with served_site() as site:
         reached = []
         inner = site.door._inner
@@ -327,6 +389,7 @@ async def test_the_bare_path_is_taken():
         base = f"http://127.0.0.1:{site.port}"
         async with httpx.AsyncClient(base_url=base, headers=site.open.headers, trust_env=False) as client:
             assert (await client.put(HERE, content=GOOD)).status_code == 204
+            assert (await client.put(PATH, content=several(ONE)[2])).status_code == 202
             assert (await client.get(HERE)).status_code == 200
             assert (await client.get(AGGREGATES)).status_code == 200
             assert (await client.patch(HERE, content=GOOD)).status_code == 204

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api.catalog.index import CatalogIndex
-from schemas.limits import OPEN, STRICT
+from schemas.policies import OPEN, STRICT
 from tests.api.limited import POLICIES, give, limit
 from tests.api.masts import problems
 

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from api.catalog.index import CatalogIndex
+from api.http import formats
+from api.series import querying
 from api.series.aggregates import PATH_V4
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.ids import CORE
-from schemas.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.retention import Rule
 from schemas.tenants import Tenant
 from schemas.times import format_time
@@ -16,6 +18,7 @@ from storage import blocks
 from storage.port import SliceId
 from storage.retention_rules import read_rule
 from tests.api.doors import NOW_MS
+from tests.api.plants import QUERY, RANGE
 
 DAYS = 10
 HORIZON_MS = NOW_MS - DAYS * DAY_MS
@@ -144,6 +147,53 @@ async def test_reads_of_summaries_say_so(site, monkeypatch):
     young = await site.open.get(from_=format_time(NOW_MS - 2 * DAY_MS), to=format_time(NOW_MS))
     assert 60 == len(young.json())
     assert "summary-only" not in young.headers
+
+
+@pytest.mark.parametrize("piece", [8_192, 7])
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+@pytest.mark.parametrize("limit", [{}, {"limit": "30"}])
+async def test_ranges_of_any_length_say_so_before_their_first_byte(site, monkeypatch, piece, sort, limit):
+    """In either direction, whole or in pieces, with a limit or without; living records alone do not."""
+    monkeypatch.setattr(blocks, "BLOCK_ROWS_MAX", 60)
+    for name in ("PIECE_ROWS_MIN", "PIECE_ROWS_MAX"):
+        monkeypatch.setattr(querying, name, piece)
+    old_ms = NOW_MS - 20 * DAY_MS
+    await site.open.wrote([record(old_ms + MINUTE_MS * n) for n in range(1, 61)])
+    await site.open.wrote([record(NOW_MS - DAY_MS + MINUTE_MS * n) for n in range(60)])
+    await site.step()
+    await retained(site)
+    if piece == 7:
+        monkeypatch.setattr(formats, "STREAMED_BYTES_MIN", 100)
+
+    said = f"{format_time(old_ms + MINUTE_MS)}/{format_time(old_ms + HOUR_MS)}"
+    path = f"{RANGE}/{site.open.asset}/weather"
+    whole = await site.open.send("GET", path, None, {"sort": sort, **limit})
+    young = {"from": format_time(NOW_MS - 2 * DAY_MS), "sort": sort}
+    living = await site.open.send("GET", path, None, young)
+
+    assert (30 if limit else 60) == len(whole.json())
+    assert said == whole.headers["summary-only"]
+    assert (60, None) == (len(living.json()), living.headers.get("summary-only"))
+
+
+async def test_records_of_a_query_say_so(site, monkeypatch):
+    """Each series has `summaryOnly`, the answer a header around all that were met before its first byte."""
+    monkeypatch.setattr(blocks, "BLOCK_ROWS_MAX", 60)
+    old_ms, second = NOW_MS - 20 * DAY_MS, site.open.of("c" * 32)
+    await site.open.wrote([record(old_ms + MINUTE_MS * n) for n in range(1, 61)])
+    await second.wrote([record(NOW_MS)])
+    await site.step()
+    await retained(site)
+
+    asked = {"aspects": ["weather"], "from": format_time(old_ms), "to": format_time(NOW_MS)}
+    answer = await site.open.send("POST", QUERY, asked)
+    said = f"{format_time(old_ms + MINUTE_MS)}/{format_time(old_ms + HOUR_MS)}"
+
+    found = {each["assetId"]: each.get("summaryOnly") for each in answer.json()["series"]}
+    assert (said, None) == (found[site.open.asset], found[second.asset])
+    assert said == answer.headers["summary-only"]
+    table = await site.open.send("POST", QUERY, asked, accept="text/csv")
+    assert said == table.headers["summary-only"]
 
 
 async def test_intervals_finer_than_summaries_align_outwards(site, monkeypatch):

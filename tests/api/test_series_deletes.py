@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from tests.api.masts import at, problems
 
 BOTH = pytest.mark.parametrize("profile", ["open", "strict"])

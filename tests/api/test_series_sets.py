@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
-from tests.api.masts import MAST, PATH, SECOND, at, problems
+from tests.api.masts import MAST, PATH, SECOND, at, problems, running_site
+from tests.api.served import served_site
 
 KB = 1_024
 NO_MATCH = "mdsp.core.generic.noMatch"
+
+
+@pytest.fixture(params=["framework", "connection"])
+async def site(request):
+    """A running door, asked in process, where the framework answers, or served, where `api.hot` does."""
+    if request.param == "framework":
+        async with running_site() as running:
+            yield running
+        return
+    async with served_site() as running:
+        base = f"http://127.0.0.1:{running.port}"
+        async with httpx.AsyncClient(base_url=base, trust_env=False) as running.http:
+            yield running
 
 
 def one(number=0):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.catalog.index import SHARE, CatalogIndex
+from api.catalog.index import CatalogIndex
+from api.catalog.kinds import SHARE
 from api.identity.roles import ROLES
 from api.identity.setup import create_tenant
 from api.identity.tokens import Identity

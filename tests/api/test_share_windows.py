@@ -17,7 +17,7 @@ from schemas.ids import SeriesId
 from schemas.queries import TimeRange
 from schemas.times import format_time, parse_time
 from storage import merge
-from storage.reader import Wanted
+from storage.spans import Wanted
 from tests.api.doors import NOW_MS
 from tests.api.masts import PATH, at, problems
 from tests.api.plants import AGGREGATE, COPY, PUMP, QUERY, RANGE, READ, WRITE, levels, running_plants

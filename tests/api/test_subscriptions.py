@@ -1,17 +1,21 @@
 """Subscriptions over HTTP: made, read, changed, suspended, removed, replayed (MS-84)."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from api.identity.scopes import ALL_SCOPES, ASSETS_READ, SERIES_READ, SUBSCRIPTIONS_READ, SUBSCRIPTIONS_WRITE
 from api.routes.subscriptions import PATH
+from runtime.clock import ManualClock
+from runtime.vault import Vault
+from schemas.errors import Unavailable
 from schemas.limits import SUBSCRIPTIONS_OF_TENANT_MAX
 from schemas.standings import DeadRange, Standing, decode_standing, encode_standing
 from schemas.subscriptions import Subscription
 from schemas.webhooks import parse_networks
 from streams.notice_port import LogId, Posting
-from tests.api.doors import NOW_MS, bearer
+from tests.api.doors import NOW_MS, POLICY, bearer, running_door
 
 ASSET = "a" * 32
 WEBHOOK = {"url": "https://hooks.example/in"}
@@ -31,6 +35,13 @@ def stored(service, made, tenant="acme"):
 
     document = service.catalog._documents[tenant, "subscription"][made["id"]]
     return msgspec.json.decode(document.body, type=Subscription)
+
+
+def secret_of(service, made):
+    """Open the secret of a webhook with the key of the doors of tests."""
+    told = stored(service, made)
+    assert told.webhook.secret == ""
+    return Vault(bytes(32)).open(f"webhook acme/{told.id}", told.webhook.sealed)
 
 
 def caller_with(service, *scopes):
@@ -78,11 +89,57 @@ async def test_a_secret_is_shown_once(service):
         assert 200 == answer.status_code
         assert first not in answer.text
         assert "secret" not in answer.json()["webhook"]
-    assert first == stored(service, made).webhook.secret
+    assert first == secret_of(service, made)
 
     renewed = (await service.http.post(f"{path}/secret", headers=service.acme)).json()
     assert renewed["webhook"]["secret"] not in {first, ""}
-    assert renewed["webhook"]["secret"] == stored(service, made).webhook.secret
+    assert renewed["webhook"]["secret"] == secret_of(service, made)
+
+
+async def test_the_catalogue_has_no_secret(service):
+    """It is sealed for this subscription: whoever reads the catalogue alone can sign nothing (S16)."""
+    made = await make(service, DATA)
+    document = await service.catalog.get("acme", "subscription", made["id"])
+
+    assert made["webhook"]["secret"].encode() not in document.body
+    told = stored(service, made)
+    with pytest.raises(Unavailable):
+        Vault(bytes(32)).open("webhook acme/another", told.webhook.sealed)
+
+
+async def test_a_first_webhook_is_signed_too(service):
+    """Its secret is shown when it is renewed."""
+    made = await make(service, {"kind": "data"})
+    answer = await service.http.put(f"{PATH}/{made['id']}", json=DATA, headers=service.acme)
+
+    assert (200, False) == (answer.status_code, "secret" in answer.json()["webhook"])
+    assert len(secret_of(service, made)) > 40
+
+
+async def test_shared_records_are_asked_for_and_let_go(service):
+    """`includeShared` is shown, changed and for data only; the owner's roles are noted with it."""
+    made = await make(service, {"kind": "data", "includeShared": True})
+    owner = stored(service, made).owner
+    path = f"{PATH}/{made['id']}"
+    off = (await service.http.put(path, json={"kind": "data"}, headers=service.acme)).json()
+    refused = await service.http.post(
+        PATH, json={"kind": "model", "includeShared": True}, headers=service.acme
+    )
+
+    assert (True, False) == (made["includeShared"], "includeShared" in off)
+    assert (400, "/includeShared") == (refused.status_code, refused.json()["errors"][0]["pointer"])
+    assert set(owner.covers) >= {"viewer", "engineer"}
+
+
+async def test_without_a_key_nothing_is_signed(service):
+    """An installation without a key of its own says what to set: 409; what needs no secret works."""
+    policy = replace(POLICY, secrets_key=b"")
+    async with running_door(service.catalog, ManualClock(NOW_MS), policy) as second:
+        with_webhook = await second.http.post(PATH, json=DATA, headers=service.acme)
+        without = await second.http.post(PATH, json={"kind": "data"}, headers=service.acme)
+
+    assert [409, 201] == [with_webhook.status_code, without.status_code]
+    assert "ASPECTSTORE_SECRETS_KEY" in with_webhook.text
 
 
 async def test_who_subscribes_must_be_allowed_to_read(service):
@@ -197,8 +254,8 @@ async def test_a_subscription_is_changed(service):
     assert 200 == answer.status_code, answer.text
     after = stored(service, made)
     assert ("N", "values", "https://b.example/") == (after.name, after.payload, after.webhook.url)
-    assert (before.webhook.secret, before.owner, before.since_us) == (
-        after.webhook.secret, after.owner, after.since_us,
+    assert (before.webhook.sealed, before.owner, before.since_us) == (
+        after.webhook.sealed, after.owner, after.since_us,
     )  # fmt: skip
     assert before.changed_ms + 5_000 == after.changed_ms
     other_kind = await service.http.put(f"{PATH}/{made['id']}", json={"kind": "model"}, headers=service.acme)

@@ -9,8 +9,8 @@ import pytest
 
 from api.tenants.service import TenantService
 from schemas.builtin import root_asset
+from schemas.durations import DAY_MS
 from schemas.ids import CORE
-from schemas.limits import DAY_MS
 from schemas.retention import Rule
 from schemas.tenants import Tenant
 from storage.retention_rules import read_rule

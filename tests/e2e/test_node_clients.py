@@ -6,6 +6,7 @@ Every request is the client's own; `tests/e2e/node` holds the programs that use 
 import json
 import re
 import secrets
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -83,21 +84,7 @@ def test_the_command(clients):
     clients.log_in()
     assert clients.command("service-token").count(".") == 2
 
-    clients.command("aspects", "--mode", "template", "--aspect", "Env")
-    clients.command("aspects", "--mode", "create", "--file", "Env.aspect.mdsp.json")
-    clients.command("asset-types", "--mode", "template", "--assettype", "Machine")
-    template = home / "Machine.assettype.mdsp.json"
-    edited = json.loads(template.read_text()) | {
-        "aspects": [{"name": "Env", "aspectTypeId": f"{tenant}.Env"}], "fileAssignments": [],
-    }  # fmt: skip
-    template.write_text(json.dumps(edited))
-    clients.command("asset-types", "--mode", "create", "--file", template.name)
-    clients.command("assets", "--mode", "template", "--typeid", f"{tenant}.Machine")
-    clients.command("assets", "--mode", "create", "--file", "unnamed.asset.mdsp.json")
-
-    listed = clients.command("assets", "--mode", "list")
-    asset = re.search(rf"^([0-9a-f]{{32}}).*\[{tenant}\.Machine\]", listed, re.MULTILINE)[1]
-    assert "2 assets listed." in listed
+    asset = make_machine(clients)
     assert asset in clients.command("assets", "--mode", "tree")
     assert "0 aggregates listed." in clients.command("aggregates", "--assetid", asset, "--aspectname", "Env")
     assert "There were 0" in clients.command("timeseries", "--assetid", asset, "--aspectname", "Env")
@@ -111,3 +98,84 @@ def test_the_command(clients):
     clients.command("create-event", "--assetid", asset, "--desc", "much too hot")
     assert "much too hot" in clients.command("events", "--mode", "list")
     assert tenant in clients.command("tenant")
+
+
+def test_the_command_boards_an_agent(clients):
+    """An agent made, boarded, mapped, fed from a table, watched and offboarded by the command."""
+    clients.log_in()
+    asset = make_machine(clients)
+    clients.command("create-agent", "--config", "agent.json", "--agentname", "Box")
+    assert "succesfully onboarded" in clients.command("onboard", "--config", "agent.json")
+    clients.command("configure-agent", "--config", "agent.json", "--assetid", asset)
+    assert "is ONBOARDED" in clients.command("agent-status", "--config", "agent.json")
+    clients.command("register-diagnostic", "--config", "agent.json")
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    earlier, later = (
+        (now - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000Z") for minutes in (20, 10)
+    )
+    rows = (
+        f"{earlier},DP-var2,0,5",
+        f"{earlier},DP-var3,0,1.25",
+        f"{later},DP-var2,0,6",
+        f"{later},DP-x,0,1",
+    )
+    (clients.home / "data.csv").write_text("\n".join(("timestamp,dataPointId,qualityCode,value", *rows, "")))
+    clients.command("upload-timeseries", "--config", "agent.json", "--file", "data.csv", "--no-validation")
+
+    read = clients.command("timeseries", "--assetid", asset, "--aspectname", "Env")
+    assert "There were 2" in read
+    assert re.search(rf"{earlier}.*var2: 5.*var3: 1.25", read)
+    said = clients.command("get-diagnostic", "--config", "agent.json")
+    assert "<1> values are dropped" in said
+    clients.command("unregister-diagnostic", "--config", "agent.json")
+    clients.command("offboard-agent", "--config", "agent.json")
+    assert "is NOT_ONBOARDED" in clients.command("agent-status", "--config", "agent.json")
+
+
+def make_machine(clients):
+    """Make an aspect type, an asset type and an asset from the command's templates; gives the asset's id."""
+    tenant, home = clients.told[3], clients.home
+    clients.command("aspects", "--mode", "template", "--aspect", "Env")
+    clients.command("aspects", "--mode", "create", "--file", "Env.aspect.mdsp.json")
+    clients.command("asset-types", "--mode", "template", "--assettype", "Machine")
+    template = home / "Machine.assettype.mdsp.json"
+    edited = json.loads(template.read_text()) | {
+        "aspects": [{"name": "Env", "aspectTypeId": f"{tenant}.Env"}],
+        "fileAssignments": [],
+    }
+    template.write_text(json.dumps(edited))
+    clients.command("asset-types", "--mode", "create", "--file", template.name)
+    clients.command("assets", "--mode", "template", "--typeid", f"{tenant}.Machine")
+    clients.command("assets", "--mode", "create", "--file", "unnamed.asset.mdsp.json")
+    listed = clients.command("assets", "--mode", "list")
+    return re.search(rf"^([0-9a-f]{{32}}).*\[{tenant}\.Machine\]", listed, re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("profile", ["SHARED_SECRET", "RSA_3072"])
+def test_an_agent_with_the_sdk(clients, profile):
+    """Boarded, configured, mapped, uploading, rotated, offboarded (wire 13: 1, 2, 3, 5, 6, 12, 13, 16)."""
+    seen = clients.program("agent_walk.js", profile)
+
+    assert "Unauthorized" in seen.pop("sameInvitationTwice")
+    assert "Unauthorized" in seen.pop("afterOffboarding")
+    record = {
+        "running": True, "running_qc": "0", "rpm": 7, "rpm_qc": "0", "power": 1.5, "power_qc": "0",
+    }  # fmt: skip
+    assert seen == {
+        "idIsAsset": True,
+        "statusBefore": "NOT_ONBOARDED",
+        "profiles": [profile],
+        "onboarded": True,
+        "statusAfter": "ONBOARDED",
+        "noConfiguration": 0,
+        "points": [["running", "BOOLEAN"], ["rpm", "INT"], ["power", "DOUBLE"]],
+        "mappings": ["power", "rpm", "running"],
+        "times": [0, 1000, 2000],
+        "records": [record] * 3,  # the second came in two posts, whose cells are one record
+        "events": ["too hot"],
+        "file": "from the agent",
+        "diagnosed": True,
+        "online": "ONLINE",
+        "offboarded": "NOT_ONBOARDED",
+    }

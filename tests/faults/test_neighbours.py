@@ -18,7 +18,8 @@ from bench.service import Service
 from runtime import valkey_server, wiring
 from runtime.settings import Settings
 from schemas.ids import CORE
-from schemas.limits import BURST_S, Policy
+from schemas.limits import BURST_S
+from schemas.policies import Policy
 from schemas.tenants import Tenant
 from tests.conftest import need
 from tests.faults.house import ASPECT, House, running, say

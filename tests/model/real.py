@@ -22,8 +22,9 @@ from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from storage import blocks, purging, sealing
 from storage.heads import BlockRef, encode_refs
 from storage.port import SeriesStore, SliceId
-from storage.reader import EVERYTHING, Placed, read_series
+from storage.reader import read_series
 from storage.slices import WIDTH_MS, slice_start
+from storage.spans import EVERYTHING, Placed
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
 from streams.port import Admission, Admitted

@@ -18,7 +18,7 @@ def service(tmp_path_factory):
     need("valkey", valkey_server.missing())
     service = Service(
         tmp_path_factory.mktemp("operations") / "data",
-        variables={"ASPECTSTORE_LOG_LEVEL": "debug", "ASPECTSTORE_DRAIN_S": "10"},
+        variables={"ASPECTSTORE_LOG_LEVEL": "debug", "ASPECTSTORE_DRAIN_S": "60"},
         credentials=CREDENTIALS,
     )
     service.start()

@@ -20,7 +20,7 @@ from streams.valkey.scripts import ENTRY_MARKS
 from tests.workers.poison import changed, resealed
 
 LETTERS = "/api/aspectstore/v1/dead-letters"
-JOBS = "/api/aspectstore/v1/jobs"
+JOBS = "/api/aspectstore/v1/dead-letters/replays"
 BEGIN_MS = 1_767_225_600_000
 TEMPERATURE, SETPOINT = 1, 5
 """Variable ids of the measured aspect."""

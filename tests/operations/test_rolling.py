@@ -17,8 +17,8 @@ from bench.tenant import Tenant
 from tests.operations.conftest import CREDENTIALS
 
 CLIENTS = 4
-LOAD_S = 2.0
-"""Before and after each restart."""
+WAIT_S = 120.0
+"""For a process to end and for another to serve: far longer than it takes anywhere."""
 
 
 class Client(threading.Thread):
@@ -51,7 +51,7 @@ class Client(threading.Thread):
 
     def connected(self):
         """Connect, or note that nobody listens just now."""
-        connection = http.client.HTTPConnection(*self.address, timeout=30)
+        connection = http.client.HTTPConnection(*self.address, timeout=WAIT_S)
         try:
             connection.connect()
         except ConnectionRefusedError:
@@ -103,7 +103,8 @@ def load(tenant, assets):
     finally:
         stop.set()
         for client in clients:
-            client.join(60)
+            client.join(WAIT_S)
+            assert not client.is_alive(), "a request is neither answered nor refused"
 
 
 def head_of(service, word):
@@ -114,31 +115,48 @@ def head_of(service, word):
     return head
 
 
-def answered_since(clients, before, enough=200):
+def answered(clients, enough=200):
     """Wait until so many more requests were answered."""
-    deadline = time.monotonic() + 60
-    while sum(len(client.acknowledged) for client in clients) < before + enough:
+    before, deadline = counted(clients), time.monotonic() + WAIT_S
+    while counted(clients) < before + enough:
         assert time.monotonic() < deadline, [client.outcomes for client in clients]
         time.sleep(0.02)
 
 
+def counted(clients):
+    """Count what was acknowledged so far."""
+    return sum(len(client.acknowledged) for client in clients)
+
+
+def replaced(service, word, old):
+    """Wait until the part's process has ended and another one is there alone."""
+    deadline = time.monotonic() + WAIT_S
+    while old in (found := service.processes(word)) or not found:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
 @pytest.mark.parametrize(
-    ("part", "number"),
-    [("cli.door", signal.SIGTERM), (" serve", signal.SIGHUP), ("workers.main writer", signal.SIGTERM)],
+    ("told", "number", "part"),
+    [
+        ("cli.door", signal.SIGTERM, "cli.door"),
+        (" serve", signal.SIGHUP, "cli.door"),
+        ("workers.main writer", signal.SIGTERM, "workers.main writer"),
+    ],
 )
-def test_a_restart_in_order_fails_no_request_that_was_taken(service, part, number):
+def test_a_restart_in_order_fails_no_request_that_was_taken(service, told, number, part):
     """Answers under way are given and connections closed in order; what has no answer had no effect (R18).
 
     Nobody is turned away either: the supervisor holds the socket. With SIGHUP it replaces the doors.
     """
     with Tenant(service.url, CREDENTIALS) as tenant:
-        assets = tenant.create_assets(CLIENTS, prefix=f"{part[:3]}-{number}")
+        assets = tenant.create_assets(CLIENTS, prefix=f"{told[:3]}-{number}")
         with load(tenant, assets) as clients:
-            time.sleep(LOAD_S / 2)
-            os.kill(head_of(service, part), number)
-            time.sleep(LOAD_S)
-            # Counted from here on: before, the part that was told to end may have given them.
-            answered_since(clients, sum(len(client.acknowledged) for client in clients))
+            answered(clients)
+            old = head_of(service, part)
+            os.kill(head_of(service, told), number)
+            replaced(service, part, old)
+            answered(clients)  # from here on: before, the process that was told to end may have given them
         for client, asset in zip(clients, assets, strict=True):
             assert client.failure is None
             found = stored(tenant, asset)

@@ -1,5 +1,6 @@
 """The launcher of Cassandra: what it needs, what it checks, and one real start, kill and restart."""
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from runtime import cassandra_server, jars
 from runtime.cassandra_server import CassandraServer
+from tests.conftest import need
 
 Factory = Callable[..., CassandraServer]
 
@@ -66,9 +68,50 @@ def test_a_node_keeps_its_rows_and_its_address_over_a_kill(
     assert "k" in server.nodetool("tablestats", "k.t")
 
 
+def test_the_reason_in_the_log_is_said(tmp_path: Path) -> None:
+    """Cassandra prints that its log has the reason: the error of a start has it too."""
+    server = CassandraServer(tmp_path)
+    server.output.write_text("Fatal configuration error; unable to start server.  See log for stacktrace.\n")
+    (tmp_path / "system.log").write_text(
+        "ERROR [main] an older one\n\tat a.b.C\nINFO  [main] Listening\n"
+        "ERROR [main] Fatal configuration error\n"
+        "a.b.ConfigurationException: 127.0.0.1:7000 is in use\n\tat a.b.D\n"
+    )
+
+    said = server._last_words()
+
+    assert said.startswith("Fatal configuration error; unable to start server.")
+    assert str(server.output) in said
+    assert said.endswith("Fatal configuration error a.b.ConfigurationException: 127.0.0.1:7000 is in use")
+
+
+@pytest.mark.slow
+def test_a_port_that_another_program_took_meanwhile_is_chosen_anew(tmp_path: Path) -> None:
+    """Between choosing and binding the port of the cluster is taken: the start is repeated and succeeds."""
+    need("cassandra", cassandra_server.missing())
+    with socket.socket() as quicker:
+
+        class Beaten(CassandraServer):
+            """A node whose port is taken while it starts for the first time."""
+
+            def command(self):
+                command = super().command()
+                if not self.process:
+                    quicker.bind((self.host, self.ports["storage_port"]))
+                    quicker.listen()
+                return command
+
+        server = Beaten(tmp_path)
+        try:
+            server.start()
+            assert server.answers()
+            assert quicker.getsockname()[1] != server.ports["storage_port"]
+        finally:
+            server.kill()
+
+
 def test_the_cassandra_of_this_run_answers(cassandra: tuple[str, int]) -> None:
     """The shared fixture gives the address of a node that speaks CQL."""
     server = CassandraServer(Path("unused"), cql_port=cassandra[1], host=cassandra[0])
-    server._ports = {"cql_port": cassandra[1]}
 
     assert server.answers()

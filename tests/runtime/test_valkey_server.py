@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from runtime import valkey_server
-from runtime.server_process import ServerFailed, free_port
+from runtime.server_process import ServerFailed
 from runtime.valkey_server import ValkeyServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -143,8 +143,3 @@ def test_a_missing_binary_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
         ServerFailed, match=r"^no Valkey found for this platform: install redis-server [^\n]*$"
     ):
         ValkeyServer(tmp_path).start()
-
-
-def test_a_free_port_is_free() -> None:
-    """A port below the ephemeral range, so that no outgoing connection takes it before the server does."""
-    assert free_port() in range(20_000, 32_000)

@@ -7,7 +7,7 @@ import numpy as np
 from schemas.aspects import AspectType, Variable, VariableType, with_ids
 from schemas.columns import NO_QUALITY, Columns, Texts
 from schemas.errors import Problem
-from schemas.limits import OPEN, Profile
+from schemas.policies import OPEN, Profile
 from schemas.records import WriteMode, validate_records
 
 NOW_MS = 1_800_000_000_000

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from schemas.aggregate_extras import parse_extras
 from schemas.aggregate_queries import Terms, parse_aggregate_query
 from schemas.aspects import AspectType, Variable, VariableType
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.filling import Fill
 from schemas.functions import FUNCTIONS, OWN_FUNCTIONS
 from schemas.intervals import VALUES_V3, VALUES_V4
-from schemas.limits import DAY_MS, HOUR_MS, MINUTE_MS, OPEN, STRICT
+from schemas.policies import OPEN, STRICT
 from schemas.screen import Method
 from schemas.times import format_time, parse_time
 

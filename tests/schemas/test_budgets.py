@@ -18,7 +18,8 @@ from schemas.budgets import (
     worst,
 )
 from schemas.errors import Quota
-from schemas.limits import MB, OPEN, STRICT, Policy
+from schemas.limits import MB
+from schemas.policies import OPEN, STRICT, Policy
 
 NOW_US = 1_767_225_600_000_000
 SECOND_US = 1_000_000

@@ -1,11 +1,12 @@
 """Limits and profiles as the design's tables say them."""
 
-from schemas.limits import DAY_MS, HOUR_MS, OPEN, PROFILES, STRICT, Profile
+from schemas.durations import DAY_MS, HOUR_MS
+from schemas.policies import OPEN, PROFILES, STRICT, Profile
 
 OWN_ONLY = {
     "requests_per_s", "requests_burst", "records_per_s", "records_burst", "bytes_per_s", "burst_bytes",
     "catch_up_bytes_per_s", "catch_up_burst_bytes", "backlog_bytes_max", "series_max", "stored_bytes_max",
-    "files_bytes_max", "undo_days",
+    "files_bytes_max", "undo_days", "jobs_running_max",
 }  # fmt: skip
 """What a policy of one's own can set and neither built-in one does."""
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.aspects import AspectType, Variable, VariableType, with_ids
 from schemas.column_codec import encode_columns
-from schemas.limits import INT_MAX, LONG_MAX, LONG_MIN, PROFILES
+from schemas.limits import INT_MAX, LONG_MAX, LONG_MIN
+from schemas.policies import PROFILES
 from schemas.records import encode_record, validate_records
 
 NOW_MS = 1_790_000_000_000

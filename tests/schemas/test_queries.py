@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.limits import DAY_MS, HOUR_MS, OPEN, STRICT, YEAR_MS
+from schemas.durations import DAY_MS, HOUR_MS, YEAR_MS
+from schemas.policies import OPEN, STRICT
 from schemas.queries import Part, ReadKind, TimeRange, next_page, parse_delete_range, parse_series_query
 from schemas.times import format_time
 from tests.schemas.samples import ALL, NOW, NOW_MS

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from schemas.errors import TooLarge
-from schemas.limits import KB, OPEN
+from schemas.limits import KB
+from schemas.policies import OPEN
 from schemas.record_sets import open_record_set
 from schemas.records import validate_records
 from tests.schemas.samples import ALL, NOW, NOW_MS, rows_of

@@ -8,19 +8,17 @@ import pytest
 
 from schemas.aspects import AspectType, Variable, VariableType
 from schemas.columns import ColumnClass
+from schemas.durations import DAY_MS, YEAR_MS
 from schemas.errors import TooLarge
 from schemas.limits import (
-    DAY_MS,
     KB,
     MB,
-    OPEN,
     PATCH_BODY_BYTES_MAX,
     PATCH_RECORDS_MAX,
     PROBLEMS_LISTED_MAX,
     PUT_BODY_BYTES_MAX,
-    STRICT,
-    YEAR_MS,
 )
+from schemas.policies import OPEN, STRICT
 from schemas.records import WriteMode
 from schemas.times import format_time
 from tests.schemas.samples import ALL, NOW, NOW_MS, accepted, refused, rows_of, validate

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from schemas.cells import Built, build
 from schemas.decoders import plan_of
 from schemas.diagnosis import diagnose
-from schemas.limits import OPEN, RECORD_BYTES_MAX, STRICT
+from schemas.limits import RECORD_BYTES_MAX
+from schemas.policies import OPEN, STRICT
 from schemas.records import WriteMode, _decoded, _read, rules_of
 from schemas.times import format_time
 from tests.schemas.samples import ALL, NOW, NOW_MS, accepted, rows_of, validate

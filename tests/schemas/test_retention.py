@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.retention import DAY_MS, KEEP_ALL, MARGIN_MS, Rule
+from schemas.durations import DAY_MS
+from schemas.retention import KEEP_ALL, MARGIN_MS, Rule
 
 NOW_MS = 1_767_225_600_000
 

@@ -11,9 +11,20 @@ from api.hot import Kind
 from api.identity.scopes import DEVICE_SCOPES, PLATFORM
 from tests.api.doors import bearer
 from tests.security.dumps import dump
-from tests.security.estate import ACME, GUEST, OTHER, SLEEPER, Estate, open_estate, opened, served
+from tests.security.estate import (
+    ACME,
+    GUEST,
+    OTHER,
+    SLEEPER,
+    Estate,
+    open_estate,
+    opened,
+    opened_audit,
+    served,
+)
 from tests.security.table import (
     ADMIN,
+    AGENT,
     ASLEEP,
     BOUND,
     CALLERS,
@@ -175,6 +186,8 @@ class Collector:
             return {}
         if caller == GARBAGE:
             return bearer("garbage")
+        if caller == AGENT:
+            return bearer(self.estate.agent_token(ACME))
         if caller == EXPIRED:
             return bearer(self.estate.token(ACME, ago_s=1_800))
         scopes = {
@@ -202,15 +215,15 @@ def _cells(table: dict[str, Row], *, refused: bool) -> list[tuple[Row, str]]:
         (row, caller)
         for row in table.values()
         for caller in CALLERS
-        if caller != STRANGER and (row.expected(caller) >= 400) == refused
+        if caller != STRANGER and row.refuses(caller) == refused
     ]
 
 
 async def collect(kind: str, folder: Any, server: Any) -> tuple[Seen, Seen]:
     """Send everything in process, and what the bare path serves over a socket, too."""
-    async with opened(kind, folder, server) as (catalog, store):
+    async with opened(kind, folder, server) as (catalog, store), opened_audit(kind, folder, server) as audit:
         asked = Asked(catalog)
-        async with open_estate(asked, store) as estate:
+        async with open_estate(asked, store, audit=audit) as estate:
             inside = Collector(estate, asked, estate.http)
             await inside.refuse(rows())
             await inside.try_places(rows())

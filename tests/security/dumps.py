@@ -12,7 +12,8 @@ from tests.workers.world import SHARDS
 
 KINDS = (
     "asset", "aspecttype", "assettype", "eventtype", "client", "user", "token", "apikey",
-    "retention", "logo", "legal", "share", "subtenant", "subscription", "modelfile",
+    "retention", "logo", "legal", "share", "subtenant", "subscription", "modelfile", "agent",
+    "registration", "quarantined", "diagnostic",
 )  # fmt: skip
 OF_ASSETS = ("file", "upload")
 """Kinds of which each asset has its own."""

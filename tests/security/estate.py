@@ -18,26 +18,35 @@ from typing import Any
 import httpx
 import msgspec
 
+from api.agents.quarantine import Refused
 from api.identity.accounts import CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN
 from api.identity.passwords import Passwords
-from api.identity.scopes import ALL_SCOPES, DEVICE_SCOPES
+from api.identity.scopes import ALL_SCOPES, DEFAULT_AGENT, DEVICE_SCOPES
 from api.identity.setup import Credentials, add_client, add_user, bootstrap, create_tenant
-from api.identity.tokens import Grant
+from api.identity.tokens import AGENT, Grant
 from api.series.service import PATH
 from api.server import Server
 from runtime.clock import ManualClock
 from runtime.places import listen
 from runtime.ports import DoorPolicy
+from schemas.agents import Agent, SecurityProfile
 from schemas.assets import Asset
 from schemas.builtin import root_asset
 from schemas.erasures import erasure_id
+from schemas.exchange_message import Tuple
+from schemas.ids import AssetId, TenantId
+from schemas.jobs import RunJob
 from schemas.shares import Action
 from schemas.tenants import Tenant
+from storage.audit_port import AuditStore
+from storage.cassandra.audit import CassandraAuditStore
 from storage.cassandra.catalog import CassandraCatalogStore
 from storage.cassandra.series import CassandraSeriesStore
 from storage.cassandra.session import Address
 from storage.memory import MemorySeriesStore
+from storage.memory_audit import MemoryAuditStore
 from storage.memory_catalog import MemoryCatalogStore
+from storage.sqlite.audit import SqliteAuditStore
 from storage.sqlite.catalog import SqliteCatalogStore
 from storage.sqlite.series import SqliteSeriesStore
 from streams.shards import shard_of
@@ -45,12 +54,16 @@ from tests.api.doors import NOW_MS, POLICY, bearer, running_door, signing_key
 from tests.api.masts import at
 from tests.api.test_dead_letters import letter as letter_of
 from tests.workers.world import SHARDS, step
+from workers.import_jobs import Workshop, run_job
+from workers.imports.importer import Ground
 
 ACME, OTHER, SLEEPER, GUEST = "acme", "other", "asleep", "guest"
 NOW_S = NOW_MS // 1_000
 FROM, TO = at(-60_000), at(60_000)
 RECORDS = [{"_time": at(number), "level": number, "temperature": number / 4} for number in range(3)]
 EVENT_TIME = at(-1_000)
+IMPORTED = [{"_time": at(-86_400_000), "level": 9}]
+"""What a file that is imported holds: records of a day before all others."""
 BASE = "/api/assetmanagement/v3"
 EVENTS = "/api/eventmanagement/v3"
 FILES = "/api/iotfile/v3/files"
@@ -78,10 +91,12 @@ NUMBERS = {ACME: 1, OTHER: 2, SLEEPER: 3}
 
 CONSTANT_VERSIONS = (
     "spare_etag", "event_etag", "event_type_etag", "file_etag", "tenant_etag", "region_etag",
-    "subtenant_etag", "share_etag", "model_file_etag",
+    "subtenant_etag", "share_etag", "model_file_etag", "agent_etag",
 )  # fmt: skip
 """Of things that only their own row changes: the first tenant's have the version 0."""
-VERSIONS = ("asset_etag", "aspect_type_etag", "asset_type_etag", *CONSTANT_VERSIONS)
+VERSIONS = (
+    "asset_etag", "aspect_type_etag", "asset_type_etag", "configuration_etag", *CONSTANT_VERSIONS,
+)  # fmt: skip
 
 
 @contextlib.asynccontextmanager
@@ -94,9 +109,7 @@ async def opened(kind: str, folder: Any, server: Any) -> AsyncIterator[tuple[Any
         catalog = await SqliteCatalogStore.open(folder / "catalog.db")
         series = await SqliteSeriesStore.open(folder / "series.db")
     else:
-        address = Address(
-            [server.host], server.port, f"security_{folder.name.replace('-', '_')}_{os.getpid()}"
-        )
+        address = _address(folder, server)
         catalog = await CassandraCatalogStore.open(address)
         series = await CassandraSeriesStore.open(address)
     try:
@@ -106,6 +119,26 @@ async def opened(kind: str, folder: Any, server: Any) -> AsyncIterator[tuple[Any
             series.session.cluster.connect().execute(f"DROP KEYSPACE {address.keyspace}", timeout=60)
         await catalog.close()
         await series.close()
+
+
+@contextlib.asynccontextmanager
+async def opened_audit(kind: str, folder: Any, server: Any) -> AsyncIterator[AuditStore]:
+    """Open an audit log beside the catalogue and series store that `opened` has opened."""
+    if kind == "memory":
+        yield MemoryAuditStore()
+        return
+    if kind == "sqlite":
+        audit: AuditStore = await SqliteAuditStore.open(folder / "audit.db")
+    else:
+        audit = await CassandraAuditStore.open(_address(folder, server))
+    try:
+        yield audit
+    finally:
+        await audit.close()
+
+
+def _address(folder: Any, server: Any) -> Address:
+    return Address([server.host], server.port, f"security_{folder.name.replace('-', '_')}_{os.getpid()}")
 
 
 class Estate:
@@ -140,6 +173,14 @@ class Estate:
             self._tokens[asked] = self.door.services.identity.tokens.issue(grant, NOW_S - ago_s)[0]
         return self._tokens[asked]
 
+    def agent_token(self, tenant: str) -> str:
+        """Sign a token of the agent of a tenant's asset, as agents are given them."""
+        agent = self.things[tenant]["asset"]
+        grant = Grant(TenantId(tenant), agent, agent, (DEFAULT_AGENT,), AGENT, 3_600, "onboarding")
+        if grant not in self._tokens:
+            self._tokens[grant] = self.door.services.identity.tokens.issue(grant, NOW_S)[0]
+        return self._tokens[grant]
+
     async def call(self, tenant: str, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send a request that must be taken."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -153,6 +194,8 @@ class Estate:
     def thing(self, tenant: str, name: str) -> str:
         """Give the id of something; of a version the present one."""
         index = self.door.services.index.of(tenant)
+        if name == "configuration_etag":
+            return str(index.mappings.points_of(self.things[tenant]["asset"]).etag)
         versions = {
             "asset_etag": index.assets.get(self.things[tenant]["asset"]),
             "aspect_type_etag": index.find_aspect_type(f"{tenant}.Weather"),
@@ -209,11 +252,15 @@ class Estate:
         await self._write(tenant, things, number)
         await self._report(tenant, things, number)
         await self._file(tenant, things, number)
+        await self._import(tenant, things)
         await self._model_file(tenant, things, number)
         await self._log_in(tenant, things)
         await self._manage(tenant, things, number)
         await self._share(tenant, things, number)
         await self._subscribe(tenant, things)
+        await self._add_agents(tenant, things, number)
+        await self._map(tenant, things, number)
+        await self._quarantine(tenant, things)
         log = await self.call(tenant, "GET", "/api/aspectstore/v1/audit?limit=1")
         things["audit_cursor"] = log.json()["next"]
         twins = {name: twin_of(name, value) for name, value in things.items()}
@@ -294,6 +341,29 @@ class Estate:
             await self.call(tenant, "PUT", f"{folder}/{name}?upload=start", "")
         await self.call(tenant, "PUT", f"{folder}/long.bin?part=1", f"begun by {tenant}")
 
+    async def _import(self, tenant: str, things: dict[str, str]) -> None:
+        """Make import jobs: one that is done, one that was cancelled, one that waits."""
+        await self.call(tenant, "PUT", f"{FILES}/{things['asset']}/import.json", IMPORTED)
+        pair = {"entity": things["asset"], "propertySetName": "weather"}
+        body = {"data": [{**pair, "timeseriesFiles": [{"filePath": "import.json"}]}]}
+        for thing in ("import_job", "ended_job", "waiting_job"):
+            answer = await self.call(tenant, "POST", "/api/iottsbulk/v3/importJobs", body)
+            things[thing] = answer.json()["id"]
+        await self.call(tenant, "POST", f"/api/aspectstore/v1/jobs/{things['ended_job']}/cancel")
+        await run_job(self._workshop(), RunJob(tenant, things["import_job"]))
+
+    def _workshop(self) -> Workshop:
+        """Give what a worker of jobs works on; while one waits, the writer works."""
+        ports = self.door.services.ports
+
+        async def pause(_seconds: float) -> None:
+            await step(self.writer)
+
+        ground = Ground(
+            ports.catalog, ports.series, ports.stream, ports.clock, SHARDS, lambda: os.urandom(16), pause
+        )
+        return Workshop(ground, ports.files, ports.jobs, 1_024)
+
     async def _model_file(self, tenant: str, things: dict[str, str], number: int) -> None:
         """Store files that assets can refer to."""
         path, headers = f"{BASE}/files", bearer(self.token(tenant))
@@ -355,6 +425,56 @@ class Estate:
             of = f"/subscribers/{things[thing]}/versions/v1/topics/{things['topic']}"
             await self.call(tenant, "PUT", f"/api/messagebroker/v4{of}", {"uri": webhook["url"]})
 
+    async def _map(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Make an agent of the asset, say what it sends as often as its version says, and where that goes."""
+        agent = Agent(
+            id=AssetId(things["asset"]),
+            tenant=TenantId(tenant),
+            name="Logger",
+            security_profile=SecurityProfile.SHARED_SECRET,
+            created_ms=NOW_MS,
+        )
+        await self.catalog.create(tenant, "agent", agent.id, msgspec.json.encode(agent))
+        await self.door.services.refresh()
+        path = f"/api/agentmanagement/v3/agents/{agent.id}/dataSourceConfiguration"
+        for version in map(str, range(number - 1)):
+            nothing = {"configurationId": version, "dataSources": []}
+            await self.call(tenant, "PUT", path, nothing, if_match=version)
+        path = "/api/mindconnect/v3/dataPointMappings?noAgentValidation=true"
+        for thing, by in (("mapping", agent.id), ("spare_mapping", things["changed_agent"])):
+            body = {
+                "agentId": by, "dataPointId": "old", "entityId": agent.id, "propertySetName": "weather",
+                "propertyName": "level", "keepMapping": True,
+            }  # fmt: skip
+            things[thing] = (await self.call(tenant, "POST", path, body)).json()["id"]
+
+    async def _add_agents(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Make assets of agents, one without an agent and two with one that a row may change or remove."""
+        path = "/api/agentmanagement/v3/agents"
+        for digit, thing in enumerate(("device_asset", "changed_agent", "spare_agent"), 5):
+            things[thing] = f"{digit}{'0abc'[number]}" * 16
+            asset = Asset(
+                id=AssetId(things[thing]), tenant=TenantId(tenant), name=thing, type_id="core.mclib",
+                parent_id=AssetId(things["root"]),
+            )  # fmt: skip
+            await self.catalog.create(tenant, "asset", asset.id, msgspec.json.encode(asset))
+        for thing in ("changed_agent", "spare_agent"):
+            body = {"name": thing, "securityProfile": "RSA_3072", "entityId": things[thing]}
+            await self.call(tenant, "POST", path, body)
+            for version in map(str, range(number - 1)):
+                await self.call(tenant, "PUT", f"{path}/{things[thing]}", body, if_match=version)
+
+    async def _quarantine(self, tenant: str, things: dict[str, str]) -> None:
+        """Leave two records in the quarantine, and watch two agents."""
+        quarantine = self.door.services.quarantine
+        agent = AssetId(things["asset"])
+        for name in ("record", "spare_record"):
+            told = Refused([Tuple(name, "1.0", b"{}", "a/b", tenant.encode())], ["Nothing takes it."], 1)
+            things[name] = await quarantine.keep(TenantId(tenant), agent, name, told)
+        for name in ("asset", "changed_agent"):
+            body = {"agentId": things[name]}
+            await self.call(tenant, "POST", "/api/mindconnect/v3/diagnosticActivations", body)
+
     async def receive(self, giver: str) -> None:
         """Write as `guest` what is there already, to the asset that is shared with it.
 
@@ -409,7 +529,11 @@ def twin_of(name: str, value: str) -> str:
 
 @contextlib.asynccontextmanager
 async def open_estate(
-    catalog: Any, store: Any, numbers: Mapping[str, int] = NUMBERS, policy: DoorPolicy = STILL
+    catalog: Any,
+    store: Any,
+    numbers: Mapping[str, int] = NUMBERS,
+    policy: DoorPolicy = STILL,
+    audit: AuditStore | None = None,
 ) -> AsyncIterator[Estate]:
     """Start a door over a catalogue and a store, with furnished tenants; the third one is suspended."""
     clock = ManualClock(NOW_MS)
@@ -420,7 +544,7 @@ async def open_estate(
         await create_tenant(catalog, f"managed{number}", NOW_MS)
         await create_tenant(catalog, f"doomed{number}", NOW_MS)
     await create_tenant(catalog, GUEST, NOW_MS)
-    async with running_door(catalog, clock, policy, store=store) as running:
+    async with running_door(catalog, clock, policy, store=store, audit=audit) as running:
         estate = Estate(running)
         for tenant, number in numbers.items():
             await estate.furnish(tenant, number)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from api.guard.agents import OWN, OWN_BY_HANDLER, TENANTS
 from api.guard.bound import BY_HANDLER, BY_PATH
 from api.identity.scopes import ANY, DEVICE_SCOPES, PLATFORM
 
@@ -25,7 +26,7 @@ HOLE = re.compile(r'"<#(\w+)>"|<(\w+)>')
 
 NOBODY, GARBAGE, EXPIRED, STRANGER = "nobody", "garbage", "expired", "stranger"
 LOWER, DEVICE, ASLEEP, ADMIN = "lower", "device", "asleep", "admin"
-SHARED, BOUND = "shared", "bound"
+SHARED, BOUND, AGENT = "shared", "bound", "agent"
 
 CALLERS = {
     NOBODY: "no token",
@@ -38,6 +39,7 @@ CALLERS = {
     SHARED: "another tenant's admin with whom the asset is shared for everything that can be, every aspect",
     BOUND: "this tenant, bound to a subtenant to which nothing belongs: every scope but the platform's",
     ADMIN: "this tenant, every scope",
+    AGENT: "the agent of this tenant's asset, with the token that it was given; it comes after the admin",
 }
 
 
@@ -82,6 +84,8 @@ class Row:
     callers: Mapping[str, int] = field(default_factory=dict)
     """Answers to callers that do not follow from the scope; shares and bindings change nothing by themselves,
     so such callers get what a stranger gets."""
+    again: int = 0
+    """The answer to the agent, who may call where the admin has just done what can be done once."""
     note: str = ""
     """Tells rows of one route apart."""
 
@@ -114,6 +118,17 @@ class Row:
             for number, hole in enumerate(HOLE.finditer(text))
         ]
 
+    @property
+    def admits_agents(self) -> bool:
+        """Tell whether agents may call it."""
+        return not self.scope or self.route in {*OWN, *OWN_BY_HANDLER, *TENANTS}
+
+    def refuses(self, caller: str) -> bool:
+        """Tell whether nothing may have changed when a caller was answered."""
+        if caller == AGENT and self.again:
+            return not self.admits_agents
+        return self.expected(caller) >= 400
+
     def expected(self, caller: str) -> int:
         """Give the status that a caller must see."""
         if caller in self.callers:
@@ -128,6 +143,8 @@ class Row:
             return 403
         if caller in {STRANGER, SHARED, BOUND}:
             return self.callers.get(STRANGER, 404 if self.places else self.status)
+        if caller == AGENT:
+            return (self.again or self.status) if self.admits_agents else 403
         if caller == LOWER and self.scope:
             return 403
         if caller == DEVICE and self.scope not in {ANY, *DEVICE_SCOPES}:

@@ -21,12 +21,17 @@ WITHOUT = {
     "POST /oauth/authorize": "the same",
     "POST /api/technicaltokenmanager/v3/oauth/token": "the same",
     "POST /api/technicaltokenmanager/v3/oauthTokens": "the same",
+    "POST /api/agentmanagement/v3/oauth/token": "the same",
+    "POST /api/agentmanagement/v3/register": "the same, as agent.register",
+    "PUT /api/agentmanagement/v3/register/{client_id:str}": "the same, as agent.renew",
     "POST /oauth/revoke": "ends a login that the caller holds himself, without a token that says whose it is",
     "PUT /api/iottimeseries/v3/timeseries/{asset:str}/{aspect:str}": "records have receipts",
     "PATCH /api/iottimeseries/v3/timeseries/{asset:str}/{aspect:str}": "records have receipts",
     "PUT /api/iottimeseries/v3/timeseries": "records have receipts",
     "POST /api/eventmanagement/v3/events": "events are what devices report, up to thousands a second: data",
     "POST /api/eventmanagement/v3/createEventsJobs": "the same, fifty at a time",
+    "POST /api/mindconnect/v3/exchange": "what devices report, up to hundreds of messages a second: data",
+    "POST /api/mindconnect/v3/ingest": "the same",
 }
 """Routes of other methods than reading ones that are in no audit log, and why."""
 

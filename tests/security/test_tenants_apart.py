@@ -35,7 +35,7 @@ ANSWERS = (
     "/api/aspectstore/v1/latest?aspect=weather",
     "/api/aspectstore/v1/dead-letters",
     "/api/aspectstore/v1/receipts/{receipt}",
-    "/api/aspectstore/v1/jobs/{job}",
+    "/api/aspectstore/v1/dead-letters/replays/{job}",
     "/api/eventmanagement/v3/events?history=true",
     "/api/eventmanagement/v3/events/{event}",
     "/api/eventmanagement/v3/eventTypes",

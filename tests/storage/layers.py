@@ -101,7 +101,8 @@ def _apply(state: State, rows: Columns, index: int) -> None:
 
 def _value(column: Column, index: int) -> object:
     if isinstance(column.values, Texts):
-        return column.values.to_list()[index]
+        start, end = column.values.offsets[index : index + 2]
+        return column.values.octets[start:end].tobytes().decode()
     return column.values[index].item()
 
 

@@ -16,9 +16,10 @@ from storage.deltas import encode_delta
 from storage.heads import HeadContent, decode_head
 from storage.memory import MemorySeriesStore
 from storage.port import BlockRow, Delta, Head, SeriesStore, SliceId, Turn
-from storage.reader import EVERYTHING, read_series
+from storage.reader import read_series
 from storage.sealing import Sealed, seal
 from storage.slices import slice_start
+from storage.spans import EVERYTHING
 from tests.storage.layers import State, serial
 from tests.storage.series import SERIES
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from storage.cassandra.audit import STATEMENTS, CassandraAuditStore
 from storage.cassandra.migrate import schema_files
 from storage.cassandra.session import Address

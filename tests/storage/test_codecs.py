@@ -73,6 +73,13 @@ WRITTEN = {
     "entry-undo-v1": lambda: encode_entry(SeriesEntry(SERIES, 3, Undo(2**52, -5, 2**60))),
     "delta-clear-v1": lambda: encode_delta(Clear(1, 2)),
     "delta-attach-part-v1": lambda: encode_delta(Attach(encode_refs((REF_V2,)), -5, 2**60)),
+    "entry-attach-undo-v1": lambda: encode_entry(
+        SeriesEntry(SERIES, 3, Attach(encode_refs((REF_V2,)), undo_s=7 * 86_400))
+    ),
+    "delta-restore-v1": lambda: encode_delta(Attach(encode_refs((REF_V2,)), -5, 2**60, clears=True)),
+    "pin-import-v1": lambda: encode_pin(
+        Pinned(-5, 2**60, encode_head(HeadContent(99, (REF_V2,), 5)), encode_refs((REF_V2,)))
+    ),
     "pin-v1": lambda: encode_pin(Pinned(-5, 2**60, encode_head(HeadContent(99, (REF_V2,), 5)))),
     "head-v2": lambda: encode_head(HeadContent(99, (REF_V2,), 5)),
     "block-v1": block_rows,
@@ -90,6 +97,9 @@ READ = {
     "entry-undo-v1": decode_entry,
     "delta-clear-v1": decode_delta,
     "delta-attach-part-v1": decode_delta,
+    "entry-attach-undo-v1": decode_entry,
+    "delta-restore-v1": decode_delta,
+    "pin-import-v1": decode_pin,
     "pin-v1": decode_pin,
     "head-v2": decode_head,
     "block-v1": read_block,

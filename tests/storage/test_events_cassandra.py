@@ -2,8 +2,8 @@
 
 import pytest
 
+from schemas.durations import DAY_MS
 from schemas.errors import OutcomeUnknown
-from schemas.limits import DAY_MS
 from storage.cassandra.events import CassandraEventStore
 from storage.cassandra.session import Address
 from storage.testing.events import (

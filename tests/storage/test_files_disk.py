@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
+from schemas.durations import DAY_MS
 from schemas.errors import Corrupt, NotFound, StoreUnavailable
 from schemas.files import Content
-from schemas.limits import DAY_MS, MB
+from schemas.limits import MB
 from storage import disk_files
 from storage.disk_files import INCOMING, DiskFileStore
 from storage.files_testing import FileStoreContract, body, octets, whole

@@ -16,10 +16,11 @@ from storage.memory import MemorySeriesStore
 from storage.pins import blocks_of, decode_pin
 from storage.port import Head, Pin, Turn
 from storage.purging import find_orphans, purge, release
-from storage.reader import EVERYTHING, Wanted, read_answer, read_refs
+from storage.reader import read_answer, read_refs
 from storage.retention import is_due, retain
 from storage.sealing import Sealed
 from storage.slices import WIDTH_MS_MAX
+from storage.spans import EVERYTHING, Wanted
 from storage.summary_reader import Cells, read_cells
 from tests.storage.layers import serial
 from tests.storage.laying import (

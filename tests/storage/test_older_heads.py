@@ -22,9 +22,9 @@ from storage import blocks, levels, merge
 from storage.memory import MemorySeriesStore
 from storage.port import Head, Turn
 from storage.purging import purge
-from storage.reader import Wanted
 from storage.retention import retain
 from storage.sealing import seal
+from storage.spans import Wanted
 from storage.summary_reader import read_cells
 from storage.verifying import Seen, verify_series
 from tests.storage.layers import layers, serial

@@ -10,7 +10,8 @@ from schemas.errors import StoreUnavailable
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from storage.memory import MemorySeriesStore
 from storage.port import SliceId, Turn
-from storage.reader import EVERYTHING, read_series
+from storage.reader import read_series
+from storage.spans import EVERYTHING
 
 SERIES = SeriesId(TenantId("alpha"), AssetId("a" * 32), AspectId("b" * 32))
 

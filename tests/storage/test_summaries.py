@@ -24,9 +24,10 @@ from storage import blocks, summaries
 from storage.heads import encode_refs
 from storage.memory import MemorySeriesStore
 from storage.port import SeriesStore
-from storage.reader import Placed, Wanted, read_series
+from storage.reader import read_series
 from storage.retention import retain
 from storage.sealing import seal
+from storage.spans import Placed, Wanted
 from storage.summary_reader import Cells, read_cells
 from tests.storage.laying import FIRST_MS, SLICE, CountingStore, head_of, ids, lay, sealed_through, walk
 from tests.storage.opened import opened_store

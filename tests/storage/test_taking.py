@@ -16,8 +16,8 @@ from schemas.columns import Column, Columns, Texts
 from storage import blocks, taking
 from storage.memory import MemorySeriesStore
 from storage.port import SeriesStore
-from storage.reader import Placed, Wanted
 from storage.retention import retain
+from storage.spans import Placed, Wanted
 from storage.taking import Taken, count, newest_submission
 from storage.undoing import cleared_by, judge, keep
 from tests.storage.laying import FIRST_MS, SLICE, CountingStore, ids, lay, sealed_through, state_of, walk

@@ -19,8 +19,9 @@ from storage.memory import MemorySeriesStore
 from storage.pins import Pinned, decode_pin, encode_pin
 from storage.port import Pin, SeriesStore, SliceId
 from storage.purging import purge, release
-from storage.reader import EVERYTHING, Wanted, read_series
+from storage.reader import read_series
 from storage.sealing import seal
+from storage.spans import EVERYTHING, Wanted
 from storage.undoing import (
     ANY_POSITION,
     DAMAGED,

@@ -9,15 +9,16 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import main
+from schemas.durations import DAY_MS, HOUR_MS
 from schemas.errors import Corrupt
-from schemas.limits import DAY_MS, HOUR_MS
 from storage import blocks
 from storage.heads import HeadContent, encode_head
 from storage.memory import MemorySeriesStore
 from storage.port import Delta, Head, SliceId, Turn
-from storage.reader import EVERYTHING, Wanted, read_series
+from storage.reader import read_series
 from storage.retention import retain
 from storage.sealing import seal
+from storage.spans import EVERYTHING, Wanted
 from storage.sqlite.series import SqliteSeriesStore
 from storage.summary_reader import read_cells
 from storage.verifying import Seen, verify_series

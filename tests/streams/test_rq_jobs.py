@@ -9,8 +9,8 @@ import pytest
 
 from schemas.errors import StreamUnavailable
 from schemas.jobs import ARGUMENTS, REPLAY_DEAD_LETTERS, ReplayDeadLetters
+from streams.job_port import JobState
 from streams.memory_jobs import MemoryJobQueue
-from streams.port import JobState
 from streams.rq_jobs import RqJobQueue
 from streams.testing import JobQueueContract
 from streams.testing.jobs import FUNCTIONS

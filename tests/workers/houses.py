@@ -13,10 +13,10 @@ import msgspec
 from runtime.clock import ManualClock
 from runtime.ports import DoorPolicy, Ports
 from schemas.builtin import root_asset
+from schemas.durations import DAY_MS
 from schemas.erasures import KIND, Erasure, erasure_id
 from schemas.files import Content, Described, StoredFile, Upload, UploadPart
 from schemas.ids import CORE, AspectId, AssetId, SeriesId, TenantId
-from schemas.limits import DAY_MS
 from schemas.tenants import Tenant
 from storage.audit_port import AuditLine
 from storage.cassandra.audit import CassandraAuditStore

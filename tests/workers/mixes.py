@@ -10,8 +10,8 @@ import numpy as np
 from schemas.aspects import AspectType, Variable, VariableType
 from schemas.changes import Change, Clear, Undo, Upsert
 from schemas.columns import Column, Columns
-from storage.reader import Wanted
 from storage.slices import WIDTH_MS
+from storage.spans import Wanted
 from tests.storage.layers import State
 from tests.workers.world import START_MS
 

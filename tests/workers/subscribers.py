@@ -10,6 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from runtime.clock import ManualClock
+from runtime.vault import Vault
 from schemas.changes import Clear, Upsert
 from schemas.columns import Column, Columns, Texts
 from schemas.ids import CORE, SeriesId
@@ -27,6 +28,7 @@ from workers.notifying import Notifier
 from workers.webhooks import Webhooks
 
 SCOPE = "iot.tim.r"
+VAULT = Vault(bytes(32))
 ALLOWED = parse_networks("127.0.0.0/8")
 TEMPERATURE, PRESSURE, COUNT, LEVEL, RUNNING, LABEL = range(1, 7)
 MINUTE_MS = 60_000
@@ -67,7 +69,7 @@ class Listening(World):
         self.notifier = self.another()
         self.made = 0
 
-    def another(self, *, held=None, webhooks=None):
+    def another(self, *, held=None, webhooks=None, vault=None):
         """Make a notifier that knows nothing yet."""
         return Notifier(
             self.stream,
@@ -78,6 +80,7 @@ class Listening(World):
             shards=SHARDS,
             webhooks=webhooks or Webhooks(ALLOWED),
             random=lambda: self.random,
+            vault=vault or VAULT,
         )
 
     async def furnish(self):
@@ -89,7 +92,9 @@ class Listening(World):
         await self.hands.keep_leases()
         return self
 
-    async def subscribe(self, receiver=None, *, tenant="acme", kind="data", secret="s3cret", **asked):
+    async def subscribe(
+        self, receiver=None, *, tenant="acme", kind="data", secret="s3cret", in_clear=False, **asked
+    ):
         """Make a subscription; `filter` as a mapping."""
         self.made += 1
         told = Subscription(
@@ -102,9 +107,12 @@ class Listening(World):
             since_us=self.clock.now_ms() * 1_000,
             changed_ms=self.clock.now_ms(),
             filter=msgspec.convert(asked.pop("filter", {}), Filter),
-            webhook=None if receiver is None else Webhook(receiver.url, secret),
+            webhook=None if receiver is None else Webhook(receiver.url, secret if in_clear else ""),
             **asked,
         )
+        if receiver is not None and secret and not in_clear:
+            sealed = VAULT.seal(told.secret_name, secret)
+            told = replace(told, webhook=Webhook(receiver.url, sealed=sealed))
         await self.catalog.create(tenant, "subscription", told.id, msgspec.json.encode(told))
         self.clock.advance(1)
         return told

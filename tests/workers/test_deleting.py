@@ -11,8 +11,9 @@ import pytest
 
 from schemas.changes import Clear, Undo, Upsert
 from schemas.columns import Column, Columns
+from schemas.durations import DAY_MS
 from schemas.errors import Unavailable
-from schemas.limits import DAY_MS, DELETES_KEPT_DAYS
+from schemas.limits import DELETES_KEPT_DAYS
 from schemas.receipts import Place
 from storage import delete_records
 from storage.memory_catalog import MemoryCatalogStore

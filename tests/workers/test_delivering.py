@@ -8,6 +8,7 @@ import random
 import msgspec
 import pytest
 
+from runtime.vault import Vault
 from schemas.limits import (
     DEAD_RANGES_MAX,
     NOTICES_KEPT_BYTES_MAX,
@@ -17,10 +18,11 @@ from schemas.limits import (
 )
 from schemas.notices import GapNotice, Published, encode_notice
 from schemas.standings import DeadRange, Standing, decode_standing, encode_standing
+from schemas.subscriptions import Subscription
 from streams.notice_port import LogId, Posting
 from streams.valkey import ValkeyNoticeLog, ValkeyRecordStream
 from tests.workers.receivers import OK, receiving, status
-from tests.workers.subscribers import listening, mast
+from tests.workers.subscribers import VAULT, listening, mast
 from workers.webhooks import Webhooks
 
 
@@ -90,6 +92,48 @@ async def test_a_delivery_is_signed(world, receiver):
     assert not verified("s3cret", request.headers, request.body, now_s + 301)
     later = {**request.headers, "aspectstore-timestamp": str(now_s + 1)}
     assert not verified("s3cret", later, request.body, now_s)
+
+
+async def test_a_secret_in_clear_is_sealed_and_signs_on(world, receiver):
+    """Stored before secrets were sealed: it signs, and lies in the catalogue no more after the first look."""
+    told = await world.subscribe(receiver, secret="s3cret", in_clear=True)
+    asleep = await world.subscribe(receiver, secret="an0ther", in_clear=True, suspended=True)
+    await write(world, 1)
+    await world.tell(times=2)
+    await write(world, 1, first=1)
+
+    now_s = world.clock.now_ms() // 1_000
+    assert [True, True] == [verified("s3cret", one.headers, one.body, now_s) for one in receiver.taken]
+    for each, secret in ((told, "s3cret"), (asleep, "an0ther")):
+        document = await world.catalog.get("acme", "subscription", each.id)
+        assert secret.encode() not in document.body
+        webhook = msgspec.json.decode(document.body, type=Subscription).webhook
+        assert (secret, each.webhook.url) == (VAULT.open(each.secret_name, webhook.sealed), webhook.url)
+
+
+async def test_without_a_key_a_secret_in_clear_stays_and_signs(world, receiver):
+    """The installation goes on as it was, until it has a key."""
+    told = await world.subscribe(receiver, in_clear=True)
+    world.notifier = world.another(vault=Vault(b""))
+    await write(world, 1)
+
+    [request] = receiver.taken
+    assert verified("s3cret", request.headers, request.body, world.clock.now_ms() // 1_000)
+    assert b"s3cret" in (await world.catalog.get("acme", "subscription", told.id)).body
+
+
+async def test_a_notifier_with_another_key_delivers_nothing(world, receiver):
+    """Nothing goes out unsigned; the subscriber sees why, and it is tried again."""
+    told = await world.subscribe(receiver)
+    world.notifier = world.another(vault=Vault(bytes(31) + b"x"))
+    await write(world, 1)
+
+    assert [] == receiver.taken
+    assert "secret cannot be read" in (await standing(world, told)).reason
+    world.notifier = world.another()
+    world.clock.advance(WEBHOOK_RETRY_S_MAX * 1_000)
+    await world.tell()
+    assert 1 == len(receiver.taken)
 
 
 async def test_small_notices_come_together(world, receiver):

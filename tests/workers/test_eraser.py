@@ -9,11 +9,12 @@ import pytest
 
 from schemas.builtin import root_asset
 from schemas.changes import Clear
+from schemas.durations import DAY_MS, HOUR_MS
 from schemas.erasures import ERASED, ERASED_NAMES, ERASING, PROVED, erasure_id, is_clean
 from schemas.errors import StoreUnavailable
 from schemas.files import StoredFile
 from schemas.ids import CORE, Erased
-from schemas.limits import DAY_MS, FILE_ORPHAN_AGE_MS_MIN, HOUR_MS
+from schemas.limits import FILE_ORPHAN_AGE_MS_MIN
 from storage.audit_port import AuditLine
 from storage.deltas import encode_delta
 from storage.event_port import EventRow, EventSpan

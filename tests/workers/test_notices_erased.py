@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from schemas.limits import DAY_MS
+from schemas.durations import DAY_MS
 from streams.memory_notices import MemoryNoticeLog
 from streams.notice_port import LogId, Posting
 from streams.valkey import ValkeyNoticeLog, ValkeyRecordStream

@@ -9,8 +9,8 @@ import pytest
 
 from schemas.changes import Clear, Upsert
 from schemas.columns import Column, Columns
+from schemas.durations import DAY_MS
 from schemas.errors import StoreUnavailable
-from schemas.limits import DAY_MS
 from storage import slices
 from storage.port import SliceId
 from storage.slices import FIRST_PLAN, PLAN_LEAD_MS, WIDTH_MS, slice_start

@@ -13,22 +13,20 @@ from api.reading.folding import Aggregating
 from runtime.clock import ManualClock
 from schemas.aspects import VariableType
 from schemas.changes import Clear
+from schemas.durations import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.errors import StoreUnavailable
 from schemas.ids import CORE, AspectId, AssetId, SeriesId, TenantId
 from schemas.jobs import ReplayDeadLetters
-from schemas.limits import DAY_MS, HOUR_MS, MINUTE_MS
 from schemas.tenants import Tenant
 from storage import blocks
-from storage.cassandra.series import CassandraSeriesStore
-from storage.cassandra.session import Address
 from storage.memory import MemorySeriesStore
 from storage.memory_catalog import MemoryCatalogStore
 from storage.retention_rules import settle_rule
 from storage.slices import slice_start
-from storage.sqlite.series import SqliteSeriesStore
 from streams.memory import MemoryRecordStream
 from streams.shards import shard_of
 from tests.storage.laying import StoppingStore
+from tests.storage.opened import opened_store
 from tests.workers.mixes import put
 from tests.workers.world import SHARDS, START_MS, World, step
 from workers.jobs import replay_dead_letters
@@ -41,17 +39,14 @@ BORDERS = np.array([START_MS - 360 * DAY_MS, START_MS + 60 * DAY_MS])
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("cassandra", marks=pytest.mark.cassandra)])
 async def world(request, tmp_path, monkeypatch):
-    """A world over each store; blocks of 50 rows, so that a horizon has blocks on both sides."""
+    """A world over each store, its own; blocks of 50 rows, so that a horizon has blocks on both sides.
+
+    Two tests on the shards of one store are two writers of one shard: one of them would be refused.
+    """
     monkeypatch.setattr(blocks, "BLOCK_ROWS_MAX", 50)
     clock = ManualClock(START_MS)
-    store: Any = MemorySeriesStore()
-    if request.param == "sqlite":
-        store = await SqliteSeriesStore.open(tmp_path / "series.db")
-    elif request.param == "cassandra":
-        server = request.getfixturevalue("cassandra")
-        store = await CassandraSeriesStore.open(Address([server.host], server.port, "test_retaining"))
-    yield World(MemoryRecordStream(lambda: clock.now_ms() * 1000), store, clock)
-    await store.close()
+    async with opened_store(request, tmp_path) as store:
+        yield World(MemoryRecordStream(lambda: clock.now_ms() * 1000), store, clock)
 
 
 @pytest.fixture

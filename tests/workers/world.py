@@ -19,7 +19,8 @@ from schemas.columns import Columns
 from schemas.ids import SeriesId
 from storage.memory import MemorySeriesStore
 from storage.port import CatalogStore, SeriesStore
-from storage.reader import Wanted, read_series
+from storage.reader import read_series
+from storage.spans import Wanted
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
 from streams.port import Admission, Admitted, RecordStream

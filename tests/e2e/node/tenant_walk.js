@@ -1,4 +1,4 @@
-// A tenant's program, written against the official SDK as it is published. Prints what it saw as one JSON object.
+// A tenant's program with the official SDK as it is published. Prints what it saw as one JSON object.
 // Usage: node tenant_walk.js <gateway> <client> <secret> <tenant>
 "use strict";
 const { createRequire } = require("node:module");
@@ -59,7 +59,8 @@ async function model() {
 
 async function series(id) {
   const records = [0, 1, 2].map((second) => ({
-    _time: `2026-01-01T00:00:0${second}.000Z`, temperature: `${20 + second}.5`, temperature_qc: "0", rpm: 100 * second,
+    _time: `2026-01-01T00:00:0${second}.000Z`, rpm: 100 * second,
+    temperature: `${20 + second}.5`, temperature_qc: "0",
   }));
   const series = sdk.GetTimeSeriesClient();
   await series.PutTimeSeries(id, "Environment", records);
@@ -67,9 +68,11 @@ async function series(id) {
   seen.records = await series.GetTimeSeries(id, "Environment", { from, to });
   const page = await series.GetTimeSeriesBulkStyle(id, "Environment", { from, to, limit: 2 });
   seen.firstPage = page.records.length;
-  seen.nextPage = (await series.GetNextRecordsBulkStyle(page.nextRecord)).records.map((record) => record._time);
+  const next = await series.GetNextRecordsBulkStyle(page.nextRecord);
+  seen.nextPage = next.records.map((record) => record._time);
   const aggregates = await sdk.GetTimeSeriesAggregateClientV4().GetAggregates({
-    assetId: id, aspectName: "Environment", from: "2026-01-01T00:00:00.000Z", to: "2026-01-01T01:00:00.000Z",
+    assetId: id, aspectName: "Environment",
+    from: "2026-01-01T00:00:00.000Z", to: "2026-01-01T01:00:00.000Z",
     intervalUnit: "hour", intervalValue: 1,
   });
   const hour = aggregates.aggregates[0];
@@ -86,7 +89,8 @@ async function files(id) {
   seen.fileText = await (await files.GetFile(id, "logs/a b.txt")).text();
   seen.fileRange = await (await files.GetFile(id, "logs/a b.txt", { range: "bytes=0-1" })).text();
   const large = Buffer.alloc(17 * 1024 * 1024, "0123456789abcdef");
-  await files.UploadFile(id, "logs/large.bin", large, { chunk: true, retry: 1, type: "application/octet-stream" });
+  const inParts = { chunk: true, retry: 1, type: "application/octet-stream" };
+  await files.UploadFile(id, "logs/large.bin", large, inParts);
   const listed = await files.GetFiles(id, { filter: "path eq logs/", order: "name asc" });
   seen.files = listed.map((file) => [file.name, file.size, file.etag]);
   const back = Buffer.from(await (await files.GetFile(id, "logs/large.bin")).arrayBuffer());

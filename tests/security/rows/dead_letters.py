@@ -8,7 +8,7 @@ from api.identity.scopes import OPERATIONS_READ, OPERATIONS_WRITE
 from tests.security.table import STRANGER, Row
 
 _LETTERS = "/api/aspectstore/v1/dead-letters"
-_JOBS = "/api/aspectstore/v1/jobs"
+_JOBS = "/api/aspectstore/v1/dead-letters/replays"
 
 ROWS = [
     Row(

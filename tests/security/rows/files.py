@@ -8,7 +8,7 @@ _FILE = f"{BASE}/files/{{entity}}/{{path}}"
 _MATCH = {"if-match": "<file_etag>"}
 
 
-def _put(note: str, file: str, status: int, **query: str) -> Row:
+def _put(note: str, file: str, status: int, again: int = 0, **query: str) -> Row:
     return Row(
         route=f"PUT {_FILE}",
         note=note,
@@ -17,6 +17,7 @@ def _put(note: str, file: str, status: int, **query: str) -> Row:
         path=f"{BASE}/files/<asset>/{file}",
         query=query,
         body="some bytes",
+        again=again,
     )
 
 
@@ -45,10 +46,10 @@ ROWS = [
         foreign={"file_etag in header if-none-match": 200},
         callers={SHARED: 304},
     ),
-    _put("", "fresh.txt", 201),
+    _put("", "fresh.txt", 201, again=412),
     _put("start", "begun.bin", 201, upload="start"),
     _put("part", "long.bin", 200, part="1"),
-    _put("complete", "done.bin", 201, upload="complete"),
+    _put("complete", "done.bin", 201, again=412, upload="complete"),
     _put("abort", "left.bin", 204, upload="abort"),
     Row(
         route=f"PUT {_FILE}",
@@ -59,6 +60,7 @@ ROWS = [
         headers=_MATCH,
         body="other bytes",
         foreign={"file_etag in header if-match": 412},
+        again=412,
     ),
     Row(
         route=f"DELETE {_FILE}",

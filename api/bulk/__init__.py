@@ -1,0 +1,1 @@
+"""The dialect's bulk import and read (wire 3)."""

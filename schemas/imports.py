@@ -1,0 +1,84 @@
+"""What an import is told, and what its source gives: rows of series, unit by unit (MS-80, SM-07)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from schemas.aspects import AspectType
+from schemas.columns import Columns
+from schemas.errors import Problem
+from schemas.files import Content
+from schemas.ids import AspectId, AssetId, SeriesId
+
+
+class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of records as it was when the job was asked for."""
+
+    path: str
+    contents: tuple[Content, ...]
+    from_ms: int | None = None
+    """The first time that it may have; None: nobody said."""
+    to_ms: int | None = None
+    """The last one."""
+
+    @property
+    def size(self) -> int:
+        """Give its length in bytes."""
+        return sum(content.size for content in self.contents)
+
+
+class BulkImport(msgspec.Struct, frozen=True, kw_only=True):
+    """An import of the dialect: files of records of one aspect of one asset (wire 3.1)."""
+
+    source: str = "records"
+    asset: AssetId
+    aspect_id: AspectId
+    aspect: AspectType
+    """As it was when the job was asked for."""
+    files: tuple[ImportFile, ...]
+    now_ms: int
+    """When it was asked for: what its rules are held against, at every attempt."""
+    latest_ms: int
+    """The last time that a record may have, by the policy of the tenant (MS-83)."""
+    least_ms: int
+    """The first one: where retention has not been, and will not come while the job runs."""
+    ascends: bool
+    """True: the records of each file ascend, and all lie in one day of UTC (MS-81)."""
+    undo_s: int
+
+    @property
+    def assets(self) -> tuple[AssetId, ...]:
+        """Name the assets that it writes to."""
+        return (self.asset,)
+
+
+class Batch(NamedTuple):
+    """Rows of one series, as they come out of a source."""
+
+    series: SeriesId
+    rows: Columns
+    octets: int
+    """How many bytes of the source came with them."""
+
+
+class BadSource(Exception):  # what it says are the reasons
+    """A source that cannot be taken: every reason, the first hundred of them."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        """Keep the reasons."""
+        super().__init__(problems[0].message)
+        self.problems = problems
+
+
+class Source(Protocol):
+    """What an import reads. The same unit read again gives the same rows."""
+
+    @property
+    def units(self) -> int:
+        """Count the units: files, which are staged one after the other, a later one over an earlier one."""
+
+    def read(self, unit: int) -> AsyncIterator[Batch]:
+        """Give the rows of a unit; raises BadSource where it is not to be taken at all."""
