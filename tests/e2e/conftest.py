@@ -29,7 +29,9 @@ def service(request, tmp_path_factory):
     if request.param == "cassandra":
         host, port = request.getfixturevalue("cassandra")
         store = f"cassandra://{host}:{port}/e2e_{secrets.token_hex(4)}"
-    service = Service(tmp_path_factory.mktemp("e2e") / "data", store=store, credentials=CREDENTIALS)
+    data = tmp_path_factory.mktemp("e2e") / "data"
+    key = {"ASPECTSTORE_SECRETS_KEY": secrets.token_hex(32)}  # without it none is kept on Cassandra
+    service = Service(data, store=store, credentials=CREDENTIALS, variables=key)
     service.start(seconds_max=120)
     yield service
     assert service.stop() == 0
