@@ -17,6 +17,7 @@ from cli import accounts, tenants, tokens
 from cli.audit import audit
 from cli.complaints import Complaint
 from cli.dead_letters import dead_letters
+from cli.imports import import_, imports, types
 from cli.keys import keys
 from cli.placing import DATA, STORE, STREAM, placed, settings_of
 from cli.shares import share
@@ -227,6 +228,9 @@ def demo(listen: str) -> None:
 
 
 main.add_command(dead_letters)
+main.add_command(import_)
+main.add_command(imports)
+main.add_command(types)
 main.add_command(keys)
 main.add_command(audit)
 main.add_command(tenants.tenant)

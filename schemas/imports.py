@@ -11,6 +11,7 @@ from schemas.aspects import AspectType
 from schemas.columns import Columns
 from schemas.errors import Problem
 from schemas.files import Content
+from schemas.filetypes.model import FileType
 from schemas.ids import AspectId, AssetId, SeriesId
 
 
@@ -55,6 +56,51 @@ class BulkImport(msgspec.Struct, frozen=True, kw_only=True):
         return (self.asset,)
 
 
+class ImportSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """A series that an import of logger files may write to."""
+
+    asset: AssetId
+    asset_name: str
+    """A file names an asset by this, or by its id."""
+    aspect: str
+    aspect_id: AspectId
+    type: int
+    """Which of the import's aspect types it has."""
+
+
+class LoggerImport(msgspec.Struct, frozen=True, kw_only=True):
+    """An import of logger files by their declared type (SM-03)."""
+
+    source: str = "logger"
+    entity: AssetId
+    """The asset among whose files they lie, and the reports of refused rows."""
+    by: str
+    """Who asked for it, and so for the reports."""
+    files: tuple[ImportFile, ...]
+    file_type: FileType
+    """As it was when the job was asked for, with the asset and the aspect that it left open."""
+    series: tuple[ImportSeries, ...]
+    types: tuple[AspectType, ...]
+    latest_ms: int
+    """The last time that a row may have, by the policy of the tenant (MS-83)."""
+    least_ms: int
+    """The first one: where retention has not been, and will not come while the job runs."""
+    again: bool = False
+    """True: whether the same was imported before is not asked."""
+    undo_s: int
+
+
+class Tally(NamedTuple):
+    """What became of the rows of a unit before any was staged."""
+
+    rows: int
+    """Of the source, refused ones included …"""
+    refused: int
+    """… of which so many were refused."""
+    report: str = ""
+    """The path of the file that tells of each; empty where none was refused."""
+
+
 class Batch(NamedTuple):
     """Rows of one series, as they come out of a source."""
 
@@ -62,6 +108,8 @@ class Batch(NamedTuple):
     rows: Columns
     octets: int
     """How many bytes of the source came with them."""
+    tally: Tally | None = None
+    """With the last batch of a unit whose rows may be refused one by one."""
 
 
 class BadSource(Exception):  # what it says are the reasons

@@ -285,6 +285,19 @@ BULK_FILES_MAX = 100  # MS-81
 BULK_BYTES_MAX = 1_024 * MB
 """All files of a job in the strict profile: "1 GB a day", and they are of one day (MS-81)."""
 
+FILE_TYPES_MAX = 100
+"""Of a tenant: a list gives all of them; a site has some kinds of loggers."""
+PREVIEW_FETCHED_BYTES_MAX = 8 * MB
+"""Of a stored file: twice what a preview reads, so that what is packed gives enough."""
+PREVIEW_TEXT_CHARACTERS_MAX = 256 * KB
+"""Of a text that comes with the request: some thousand rows of a logger."""
+IMPORT_FILES_MAX = 10
+"""Logger files of one import: each is looked at before the job is made."""
+IMPORT_SERIES_MAX = 1_000
+"""That one import of logger files may write to: each is told to the job, some 100 bytes."""
+IMPORT_REPORT_BYTES_MAX = 16 * MB
+"""Of the report of one file, some 200,000 refused rows; the counts go on beyond."""
+
 # Subtenants and shares.
 SUBTENANTS_MAX = 1_000
 """Of a tenant: a list is cut from all of them, some 300 kB."""

@@ -42,6 +42,12 @@ class Unit(msgspec.Struct, frozen=True):
     duplicates: int
     """… of which so many gave way to a later one of the same run of rows."""
     octets: int
+    lines: int = 0
+    """Rows of the source, refused ones included …"""
+    refused: int = 0
+    """… and these alone."""
+    report: str = ""
+    """The path of the file that tells of them."""
 
 
 class Attached(msgspec.Struct, frozen=True):

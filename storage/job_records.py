@@ -88,6 +88,12 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """With `FAILED`: the first reasons."""
     counts: dict[str, int] = {}
     """With an end: what became of the rows."""
+    reports: tuple[str, ...] = ()
+    """Paths of files, among those of the asset whose files were read, that tell of refused rows."""
+    fingerprint: str = ""
+    """Of what logger files say and how they are read: the same once more changes nothing."""
+    same_as: str = ""
+    """The job that imported the same before; this one wrote nothing."""
     undone_by: str = ""
     undone_ms: int = 0
 

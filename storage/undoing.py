@@ -13,7 +13,8 @@ time is stored (`storage.purging.release`), so no entry that may still ask for t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from schemas.columns import Columns
 from schemas.errors import Corrupt, StoreUnavailable
 from schemas.ids import SeriesId
 from storage import blocks, merge
-from storage.deltas import RowsPart, attached_to, decode_delta
+from storage.deltas import RowsPart, attached_to, decode_delta, laid
 from storage.heads import BlockRef, HeadContent, decode_head, decode_refs, encode_refs
 from storage.pins import Pinned, decode_pin, encode_pin
 from storage.port import Head, Pin, SeriesStore, SliceId, SliceState
@@ -87,15 +88,20 @@ def cleared_by(position: int, clear: Clear) -> Cleared:
 
 
 async def keep(
-    store: SeriesStore, slice_id: SliceId, cleared: Cleared, seal: Callable[[SliceId], Awaitable[object]]
+    store: SeriesStore,
+    slice_id: SliceId,
+    cleared: Cleared,
+    seal: Callable[[SliceId], Awaitable[object]],
+    beside: Sequence[SliceId] = (),
 ) -> None:
     """Pin a slice as it is before a clear, unless it is; `seal` seals it through all that is stored.
 
     Called by the shard's writer, which has stored everything of the series before the clear and nothing
     since. A slice that cannot be sealed is pinned without its head: the clear goes on, and cannot be undone.
+    `beside`: the slices next to it that there are.
     """
     if not cleared.until_ms:
-        await _mark(store, slice_id, cleared)
+        await _mark(store, slice_id, cleared, beside)
         return
     head: Head | None = None
     for _ in range(PIN_TRIES_MAX):
@@ -119,9 +125,14 @@ async def _head_before(store: SeriesStore, slice_id: SliceId, position: int) -> 
     return None if through >= position or any(delta.first < position for delta in unsealed) else head
 
 
-async def _mark(store: SeriesStore, slice_id: SliceId, cleared: Cleared) -> None:
-    """Note a clear that nobody can undo where an older one could be undone over it."""
-    older = [pin.until_ms for pin in await store.read_pins(slice_id) if pin.position < cleared.position]
+async def _mark(store: SeriesStore, slice_id: SliceId, cleared: Cleared, beside: Sequence[SliceId]) -> None:
+    """Note a clear that nobody can undo where an older one could be undone over it.
+
+    One that reached here before the slice began is pinned in the next one, or that has begun since with a row
+    in its range: either the row is still there, or what took it is marked.
+    """
+    pins = [pin for each in (slice_id, *beside) for pin in await store.read_pins(each)]
+    older = [pin.until_ms for pin in pins if pin.position < cleared.position]
     if older:
         await _pin(store, slice_id, cleared._replace(until_ms=max(older)), None)
 
@@ -245,16 +256,16 @@ async def _is_overlapped(
     for _ in range(LOOKS_MAX):
         state = await store.read_state(slice_id)
         head = decode_head(state.head.body)
+        if pinned is not None and pinned.attached is not None:
+            changed = await _has_changed(store, slice_id, undo, pinned, _unsealed(state, head, before))
+            if changed is not None:
+                return changed
+            continue
         if any(touches(each, undo, slice_id.start_ms) for each in _later(state, head, undo, before)):
             return True
         # The clear left no row in its range, so what is there came after it. Blocks are disjoint: one that
         # neither begins nor ends in the range reaches over all of it.
         young = [ref for ref in _inside(with_rows(head), undo) if ref.position_max > undo.position]
-        if pinned is not None and pinned.attached is not None:
-            changed = await _has_changed(store, slice_id, undo, pinned, young)
-            if changed is not None:
-                return changed
-            continue
         if any(_is_in(ref.from_ms, undo) or _is_in(ref.to_ms, undo) for ref in young):
             return True
         found = await read_refs(store, slice_id, young, frozenset())
@@ -264,26 +275,54 @@ async def _is_overlapped(
     raise StoreUnavailable(message)
 
 
-async def _has_changed(
-    store: SeriesStore, slice_id: SliceId, undo: Undo, pinned: Pinned, young: Sequence[BlockRef]
-) -> bool | None:
-    """Tell whether blocks hold other rows in the range than an import left there; None where one is missing.
+class _Present(NamedTuple):
+    """What a slice has of the positions before an undo."""
 
-    A seal that takes up the import together with later rows beside it names the later position for all.
+    refs: Sequence[BlockRef]
+    later: Sequence[Placed]
+    """What no seal has taken up."""
+
+
+def _unsealed(state: SliceState, head: HeadContent, before: int) -> _Present:
+    deltas = [delta for delta in state.deltas if head.sealed_through < delta.last < before]
+    later = [
+        Placed(each.first, each.last, change) for each in deltas for change in laid(decode_delta(each.body))
+    ]
+    return _Present(with_rows(head), later)
+
+
+async def _has_changed(
+    store: SeriesStore, slice_id: SliceId, undo: Undo, pinned: Pinned, now: _Present
+) -> bool | None:
+    """Tell whether other rows are in the range than an import left there; None where a block is missing.
+
+    A seal that takes up the import together with later rows beside it names the later position for all. So a
+    row that was written again as it is counts for nothing, sealed or not: no undo may depend on a seal.
     """
     if pinned.head is None or pinned.attached is None:
         return False  # Nothing comes back, whatever is there.
     before = with_rows(decode_head(pinned.head))
     attached = Placed(undo.position, undo.position, Attach(pinned.attached))
-    for ref in young:
-        window = Wanted(max(ref.from_ms, undo.start_ms), min(ref.to_ms + 1, undo.end_ms))
-        present = await read_layers(store, slice_id, [ref], [], window)
+    for window in _windows(undo, now, slice_id.start_ms):
+        present = await read_layers(store, slice_id, now.refs, now.later, window)
         left = await read_layers(store, slice_id, before, [attached], window)
         if present is None or left is None:
             return None
         if not merge.same(_cut(present, window), _cut(left, window)):
             return True
     return False
+
+
+def _windows(undo: Undo, now: _Present, slice_start_ms: int) -> Iterator[Wanted]:
+    """Divide a range where blocks begin; gives the parts that something newer may have touched."""
+    inside = sorted(_inside(now.refs, undo), key=lambda ref: ref.from_ms)
+    starts = sorted({undo.start_ms, *(max(ref.from_ms, undo.start_ms) for ref in inside)})
+    newer = [placed.change for placed in now.later if placed.last > undo.position]
+    for start_ms, end_ms in pairwise([*starts, undo.end_ms]):
+        window = Undo(undo.position, start_ms, end_ms)
+        young = any(ref.position_max > undo.position for ref in _inside(inside, window))
+        if young or any(touches(change, window, slice_start_ms) for change in newer):
+            yield Wanted(start_ms, end_ms)
 
 
 def _cut(layers: Sequence[merge.Layer], window: Wanted) -> Columns:

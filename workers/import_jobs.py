@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from schemas.ids import TenantId
-from schemas.imports import BulkImport, Source
+from schemas.imports import BulkImport, LoggerImport, Source
 from schemas.jobs import RUN_JOB, RunJob
 from schemas.limits import JOB_S_MAX, MB
 from storage import job_records
@@ -29,6 +29,7 @@ from storage.job_records import JobRecord, Phase
 from storage.port import CatalogStore
 from streams.job_port import JobFunction, JobQueue
 from workers.imports.importer import Ground, run_import, tidy
+from workers.imports.logger_files import Job, LoggerFiles
 from workers.imports.record_files import RecordFiles
 from workers.running import Attempt, Superseded, give_slot, take_slot
 
@@ -117,9 +118,11 @@ async def _attempted(workshop: Workshop, attempt: Attempt) -> None:
     ground = workshop.ground
     try:
         async with asyncio.timeout(workshop.seconds_max):
-            source = source_of(workshop.files, TenantId(attempt.tenant), attempt.record)
+            source = source_of(workshop, TenantId(attempt.tenant), attempt.record)
             undo_s = int(attempt.record.told.get("undo_s", 0))
-            await run_import(ground, attempt, source, undo_s=undo_s)
+            asked = isinstance(source, LoggerFiles) and not source.told.again
+            fingerprint = source.fingerprint if isinstance(source, LoggerFiles) and asked else None
+            await run_import(ground, attempt, source, undo_s=undo_s, fingerprint=fingerprint)
             return
     except MemoryError:
         message = TOO_LARGE.format(memory=workshop.memory_mb)
@@ -130,9 +133,13 @@ async def _attempted(workshop: Workshop, attempt: Attempt) -> None:
     await tidy(ground.catalog, ground.store, journal)
 
 
-def source_of(files: FileStore, tenant: TenantId, record: JobRecord) -> Source:
+def source_of(workshop: Workshop, tenant: TenantId, record: JobRecord) -> Source:
     """Open what an import reads."""
-    return RecordFiles(files, tenant, msgspec.convert(record.told["import"], BulkImport))
+    told = record.told["import"]
+    if told["source"] == "logger":
+        job = Job(workshop.ground.catalog, workshop.files, workshop.ground.clock, tenant, record.id)
+        return LoggerFiles(job, msgspec.convert(told, LoggerImport))
+    return RecordFiles(workshop.files, tenant, msgspec.convert(told, BulkImport))
 
 
 async def wake(queue: JobQueue, tenant: str, job_id: str, token: int) -> None:

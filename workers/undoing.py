@@ -9,7 +9,8 @@ done twice, and by two writers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -88,6 +89,16 @@ def _is_marked(entry: Entry) -> bool:
 def _needs_a_pin(entry: Entry) -> bool:
     """Tell an undo, or what can be undone, from a delete that only has to be known to those."""
     return _kind(entry) == _UNDO or entry.body[12:16] != bytes(4)
+
+
+def beside(slice_id: SliceId, starts: Sequence[int]) -> list[SliceId]:
+    """Give the slices before and after one, of those that begin at these times, ascending."""
+    at = bisect_left(starts, slice_id.start_ms)
+    after = bisect_right(starts, slice_id.start_ms)
+    return [
+        SliceId(slice_id.series, start)
+        for start in (*starts[max(at - 1, 0) : at], *starts[after : after + 1])
+    ]
 
 
 @dataclass(slots=True)
@@ -195,24 +206,29 @@ class Undoing:
         """Pin every slice that has times of the range, and those that an import is about to begin."""
         plan = tenure.plans.get(series, FIRST_PLAN)
         starts = {ref.slice_start_ms for ref in cleared.attached or ()}
-        for start in await tenure.list(self._store, series):
+        listed = sorted(await tenure.list(self._store, series))
+        for start in listed:
             first, end = slice_range(start, width_at(plan, start + 1))
             if first < cleared.end_ms and end > cleared.start_ms:
                 starts.add(start)
         touched = [SliceId(series, start) for start in sorted(starts)]
         for at in range(0, len(touched), PINS_AT_ONCE):
             several = touched[at : at + PINS_AT_ONCE]
-            await asyncio.gather(*(self._pin(tenure, slice_id, cleared) for slice_id in several))
+            await asyncio.gather(
+                *(self._pin(tenure, each, cleared, beside(each, listed)) for each in several)
+            )
         self.figures.pinned += len(touched)
 
-    async def _pin(self, tenure: Tenure, slice_id: SliceId, cleared: Cleared) -> None:
+    async def _pin(
+        self, tenure: Tenure, slice_id: SliceId, cleared: Cleared, neighbours: Sequence[SliceId]
+    ) -> None:
         async def seal(each: SliceId) -> None:
             if not self._is_held(tenure):
                 message = f"shard {tenure.shard} was let go before a delete was stored"
                 raise StreamUnavailable(message)
             await self._seal(each, tenure.shard)
 
-        await undoing.keep(self._store, slice_id, cleared, seal)
+        await undoing.keep(self._store, slice_id, cleared, seal, neighbours)
 
     def _count(self, verdicts: Judged) -> None:
         refused = sum(isinstance(verdict, str) for verdict in verdicts.values())

@@ -81,7 +81,7 @@ class BulkService:
         series, aspect = await self._access.own_series(caller, (wanted.entity, wanted.property_set_name))
         profile, now_ms = self._index.profile_of(caller.tenant), self._ports.clock.now_ms()
         files = await self._found(Place(caller.tenant, series.asset, ""), wanted.timeseries_files)
-        _demand_size(files, profile)
+        demand_size(files, profile)
         _demand_day(files, profile)
         told = BulkImport(
             asset=series.asset,
@@ -89,8 +89,8 @@ class BulkService:
             aspect=aspect,
             files=tuple(files),
             now_ms=now_ms,
-            latest_ms=_latest_ms(profile, now_ms),
-            least_ms=_least_ms(profile, now_ms),
+            latest_ms=last_ms(profile, now_ms),
+            least_ms=first_ms(profile, now_ms),
             ascends=profile.bulk_day,
             undo_s=self._jobs.undo_seconds(caller),
         )
@@ -150,7 +150,8 @@ def _time(text: str | None, pointer: str) -> int | None:
         raise Invalid([Problem(pointer, INVALID_BODY, refused.message)]) from refused
 
 
-def _demand_size(files: Sequence[ImportFile], profile: Profile) -> None:
+def demand_size(files: Sequence[ImportFile], profile: Profile) -> None:
+    """Raise TooLarge where files are more than the tenant may import at once (MS-81)."""
     most, size = profile.bulk_bytes_max, sum(file.size for file in files)
     if most is not None and size > most:
         raise TooLarge(f"The files of a job have at most {most // MB} MB together, these have {size} bytes.")
@@ -165,14 +166,14 @@ def _demand_day(files: Sequence[ImportFile], profile: Profile) -> None:
         raise Invalid([Problem(_AT, INVALID_BODY, "The files of a job are of one day of UTC.")])
 
 
-def _latest_ms(profile: Profile, now_ms: int) -> int:
+def last_ms(profile: Profile, now_ms: int) -> int:
     """Give the last time that a record may have (MS-83)."""
     if profile.bulk_age_ms_min is not None:
         return now_ms - profile.bulk_age_ms_min
     return min(now_ms + profile.record_ahead_ms_max, TIME_MS_MAX)
 
 
-def _least_ms(profile: Profile, now_ms: int) -> int:
+def first_ms(profile: Profile, now_ms: int) -> int:
     """Give the first one: 1970, or where retention will not have been when the job is done (design 8.9)."""
     live_from_ms = profile.retention.live_from_ms(now_ms)
     return 0 if live_from_ms is None else live_from_ms + RETENTION_MARGIN_MS

@@ -64,7 +64,12 @@ class JobOut(msgspec.Struct, rename="camel", omit_defaults=True):
     reasons: list[ReasonOut] | UnsetType = UNSET
     """With `failed`: the first hundred."""
     counts: dict[str, int] | UnsetType = UNSET
-    """What became of every row: `rows` = `stored` + `duplicates`, in `series`, with so many `cells`."""
+    """What became of every row: `rows` = `stored` + `duplicates` + `refused`, in `series`, with so many
+    `cells`. A row of several series is stored in each."""
+    reports: list[str] | UnsetType = UNSET
+    """Paths of files of the import's asset that tell of refused rows."""
+    same_as: str | UnsetType = UNSET
+    """The job that imported the same before; this one wrote nothing."""
     receipt: str | UnsetType = UNSET
     """Of the entries of an import, for Read-After; absent in lists."""
     undoable_until: str | UnsetType = UNSET
@@ -116,6 +121,10 @@ def job_out(seen: Seen, now_ms: int) -> JobOut:
         out.reasons = [ReasonOut(fault.pointer, fault.message) for fault in record.faults]
     if record.counts:
         out.counts = record.counts
+    if record.reports:
+        out.reports = list(record.reports)
+    if record.same_as:
+        out.same_as = record.same_as
     if seen.receipt:
         out.receipt = seen.receipt
     if seen.undoable_ms:

@@ -109,6 +109,6 @@ async def test_line_16_the_pagers_bytes(device: Device):
     assert status == 200
     assert body == (
         b'{"last":true,"totalPages":0,"totalElements":0,"numberOfElements":0,"first":false,"sort":['
-        b'{"direction":"ASC","property":"timestamp","ignoreCase":false,"nullHandling":"NATIVE","descending":false,'
-        b'"ascending":true}],"size":20,"number":1,"content":[]}'
+        b'{"direction":"ASC","property":"timestamp","ignoreCase":false,"nullHandling":"NATIVE",'
+        b'"descending":false,"ascending":true}],"size":20,"number":1,"content":[]}'
     )

@@ -41,7 +41,7 @@ async def test_a_job_tells_what_came_of_every_row(imports):
 
     assert ("submitted", "import", "acme-tech") == (waiting["state"], waiting["kind"], waiting["by"])
     assert ("done", 1, [mast.asset]) == (done["state"], done["attempts"], done["assets"])
-    assert {"rows": 3, "stored": 3, "duplicates": 0, "series": 1, "cells": 6} == done["counts"]
+    assert {"rows": 3, "stored": 3, "duplicates": 0, "refused": 0, "series": 1, "cells": 6} == done["counts"]
     size = len(json.dumps(records(3)))
     assert {"rows": 3, "bytes": size - 1, "bytesAll": size, "rowsPerS": 15.0} == done["progress"]
     assert {"undoableUntil", "receipt", "started", "ended"} <= done.keys()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.model.oracle import Latest
-from tests.model.program import Entry, Step, cells_of
+from tests.model.program import Entry, Step, cells_of, import_of
 from tests.model.world import STAGED, Block, Delta, Head, Job, base_of, delta_of, lay
 
 if TYPE_CHECKING:
@@ -183,10 +183,20 @@ class Importer:
 
     def attach(self, step: Step) -> bool:
         """Make the staged blocks an entry of the series; again where the acknowledgement was lost."""
-        if not self.job.blocks or self.job.finished:
-            return False
         rows = tuple((time, tuple(row.items())) for time, row in self.job.rows.items())
-        self.job.position = self.simulator.admit(Entry("attach", blocks=self.job.blocks, rows=rows))
+        entry = import_of(step, rows, self.job.blocks, lost=self.job.lost)
+        if not self.job.blocks or self.job.finished or entry is None:
+            return False
+        self.job.position = self.simulator.admit(entry)
+        return True
+
+    def lose(self, step: Step) -> bool:
+        """Let the staged blocks be swept, as happens to a job that is long dead."""
+        if not self.job.blocks or self.job.position or self.job.lost:
+            return False
+        self.job.lost = True
+        for name in self.job.blocks:
+            del self.simulator.store.blocks[name]
         return True
 
     def finish(self, step: Step) -> bool:
@@ -278,6 +288,8 @@ class Purger:
         if self.simulator.rules.pin_in_purge:
             named = named.union(*(pinned.blocks.values() for pinned, _ in store.pins))
             named = named.union(*(pin.head.blocks.values() for pin in store.deletes.values() if pin.head))
+            if self.simulator.rules.import_pin_keeps_blocks:
+                named = named.union(*(pin.attached for pin in store.deletes.values()))
         listed, self.looked = self.looked["blocks"], {}
         for key in [key for key in store.deltas if key[0] <= self.task.sealed]:
             del store.deltas[key]

@@ -10,7 +10,9 @@ import msgspec
 
 from schemas import latest as schemas_latest
 from schemas.changes import Change, Upsert
-from storage import undoing
+from storage import purging, undoing
+from storage.heads import decode_head
+from storage.pins import decode_pin
 from storage.port import Head, SeriesStore, SliceId
 from streams.port import Applied
 from tests.model.rules import Rules
@@ -41,12 +43,42 @@ async def _keep_caches(stream: Any, shard: int, applied: int, cursor: int) -> No
     await stream.report_applied(shard, Applied(max(applied, cursor)))
 
 
+async def _always_there(*_: object) -> str:
+    return ""
+
+
+async def _head_of_pins(store: SeriesStore, slice_id: SliceId) -> set[bytes]:
+    heads = [decode_pin(pin.body).head or b"" for pin in await store.read_pins(slice_id)]
+    return {ref.block_id for head in heads for ref in decode_head(head).blocks}
+
+
+async def _back_on_top(*arguments: Any) -> Any:
+    back = await _judge_slice(*arguments)
+    return back._replace(clears=False) if isinstance(back, tuple) else back
+
+
+_judge_slice = undoing._judge_slice
+
+
+async def _touched_or_changed(store: Any, slice_id: SliceId, undo: Any, pinned: Any, now: Any) -> Any:
+    newer = [placed.change for placed in now.later if placed.last > undo.position]
+    if any(undoing.touches(change, undo, slice_id.start_ms) for change in newer):
+        return True
+    return await _has_changed(store, slice_id, undo, pinned, now)
+
+
+_has_changed = undoing._has_changed
+
 BROKEN: tuple[tuple[str, Any, str, Any], ...] = (
     ("latest_removal", writer_latest, "advanced", _never_dropped),
     ("takeover_drops_caches", takeover, "_forget_stale_caches", _keep_caches),
     ("sealed_before_delete", undoing, "_head_before", _head_as_it_is),
     ("newer_row_counts", undoing, "_is_overlapped", _never_overlapped),
     ("newer_delete_counts", undoing, "_overlaps", lambda *_: False),
+    ("attached_if_there", undoing, "find_missing", _always_there),
+    ("import_pin_keeps_blocks", purging, "_pinned", _head_of_pins),
+    ("import_undo_clears", undoing, "_judge_slice", _back_on_top),
+    ("import_compared_by_rows", undoing, "_has_changed", _touched_or_changed),
 )
 """Rule, module, function, and what stands for it."""
 

@@ -213,6 +213,14 @@ class GatedStore:
             return [delta for delta in deltas if not isinstance(decode_delta(delta.body), Attach)]
         return deltas
 
+    async def read_cursor(self, shard: int) -> int:
+        """Read a cursor; within a turn, that is to see whether another writer has gone on."""
+        lane = LANE.get()
+        if lane is not None and "write" in lane.gates and not self.wrong.rules.cursor_after_look:
+            return 0
+        cursor: int = await self.inner.read_cursor(shard)
+        return cursor
+
     async def read_pins(self, slice_id: SliceId) -> list[Pin]:
         """Read pins."""
         return await self.inner.read_pins(slice_id) if self.wrong.rules.pin_in_purge else []

@@ -6,6 +6,7 @@ Shares no code with the simulator or with the storage functions, so that neither
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from tests.model.program import TIMES, Entry
 
@@ -34,28 +35,40 @@ def applied(state: State, entry: Entry) -> State:
     elif entry.kind in ("clear", "delete"):
         for time in range(entry.start, entry.end):
             after.pop(time, None)
-    elif entry.kind in ("attach", "undo"):
+    elif entry.kind in ("attach", "import", "undo"):
+        for time in range(entry.start, entry.end) if entry.brings else ():
+            after.pop(time, None)
         after.update({time: dict(cells) for time, cells in entry.rows})
     return after
 
 
 def touched(entry: Entry) -> set[int]:
-    """Give the times that an entry writes, deletes or brings back."""
+    """Give the times that an entry writes, deletes or brings back; of an import, those between as well."""
     if entry.kind in ("put", "patch"):
         return {entry.start}
-    if entry.kind in ("clear", "delete"):
+    if entry.kind in ("clear", "delete") or (entry.kind == "import" and entry.rows):
         return set(range(entry.start, entry.end))
     return {time for time, _ in entry.rows}
 
 
 def undone(entry: Entry, entries: Sequence[Entry], states: Sequence[State]) -> Entry:
-    """Give an undo with the rows that it brings back: none once something newer touches their range."""
+    """Give an undo with the rows that it brings back: none once something newer touches their range.
+
+    The rows that an import left may have been written once more: what counts is whether there are others.
+    """
     times = range(entry.start, entry.end)
-    if any(touched(newer) & set(times) for newer in entries[entry.undoes :]):
+    of, between = entries[entry.undoes - 1], entries[entry.undoes :]
+    newer = {each.kind for each in between if touched(each) & set(times)}
+    before, left = states[entry.undoes - 1 : entry.undoes + 1]
+    if of.kind == "delete":
+        refused = bool(newer)
+    else:
+        changed = _part(left, times) != _part(states[-1], times)
+        refused = not of.rows or bool(newer & {"clear", "delete", "import"}) or changed
+    if refused:
         return entry
-    before = states[entry.undoes - 1]
     rows = tuple((time, tuple(before[time].items())) for time in times if time in before)
-    return entry._replace(rows=rows)
+    return entry._replace(rows=rows, brings=True)
 
 
 def latest_of(state: State) -> Latest:
@@ -107,6 +120,17 @@ class Judge:
         for times in self._slices:
             if _part(state, times) not in [_part(serial, times) for serial in allowed]:
                 message = f"{who} sees {state}; serial states {low} … {high}: {allowed}"
+                raise Violation(message)
+
+    def check_dead(self, dead: AbstractSet[int]) -> None:
+        """Demand that what did something was not set aside, and that imports without their blocks were."""
+        for position, entry in enumerate(self.entries, 1):
+            did = self.states[position] != self.states[position - 1]
+            lacks = entry.kind == "import" and not entry.rows
+            if (did and position in dead) or (lacks and position not in dead):
+                message = (
+                    f"the fate of entry {position}, {entry.kind}, is wrong; set aside are {sorted(dead)}"
+                )
                 raise Violation(message)
 
     def check_latest(self, who: str, latest: Latest, *, complete: bool = True) -> None:

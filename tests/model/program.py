@@ -4,10 +4,12 @@
     door patch 0 x=5 y=-    a row that merges: absent variables stay, `-` takes one away
     door clear 0 3          rows with 0 ≤ time < 3 are deleted, for good
     door delete 0 3         … so that it can be undone: the slice is sealed and pinned before
-    door undo 1             the newest of these (2: the one before) is undone, unless something newer overlaps
+    door undo 1             the newest delete or import (2: the one before) is undone, unless overlapped
     door other              an entry of another series of the shard
     J stage 2 x=9           import job J writes a block that only J names
     J attach · J finish     the job's blocks become an entry (or another one) · the job stops naming them
+    J attach kept           … one that can be undone: blocks are looked for, and the slice is pinned before
+    J lose                  the blocks of a job that has no entry yet are swept, as if it were long dead
     A start                 a writer comes up (or comes back with nothing in memory)
     A take 3                it reads the next entries and folds them into deltas
     A write                 it stores the next of those deltas
@@ -70,23 +72,30 @@ def written(program: Iterable[Step]) -> str:
     return "\n".join(str(step) for step in program)
 
 
+Rows = tuple[tuple[int, tuple[tuple[str, int], ...]], ...]
+"""Times with their variables and values."""
+
+
 class Entry(NamedTuple):
     """What an admitted entry does to the series of the model."""
 
     kind: str
-    """put, patch, clear, delete (a clear that can be undone), undo, attach or other."""
+    """put, patch, clear, delete (a clear that can be undone), undo, attach, import (an attach that can be
+    undone) or other."""
     start: int = 0
-    """Time of the row, or begin of the cleared range, which may be to be brought back."""
+    """Time of the row, or begin of the range that is cleared, imported or to be brought back."""
     end: int = 0
-    """End of the cleared range (not in it)."""
+    """End of that range (not in it)."""
     cells: tuple[tuple[str, int | None], ...] = ()
     """Variables of a put or patch; None takes the value away."""
     blocks: tuple[str, ...] = ()
     """Blocks of an attach …"""
-    rows: tuple[tuple[int, tuple[tuple[str, int], ...]], ...] = ()
-    """… and the rows in them, for the oracle."""
+    rows: Rows = ()
+    """… and the rows in them, for the oracle; none where the blocks of an import are gone."""
     undoes: int = 0
-    """Of an undo: the position of the delete; before it is admitted, which of the newest ones."""
+    """Of an undo: the position of the delete or import; before it is admitted, which of the newest ones."""
+    brings: bool = False
+    """Of an undo, for the oracle: it comes to something, its range gets the rows and nothing else."""
 
 
 def cells_of(words: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
@@ -106,12 +115,20 @@ def entry_of(step: Step) -> Entry:
     return Entry(step.action, int(step.arguments[0]), cells=cells_of(step.arguments[1:]))
 
 
+def import_of(step: Step, rows: Rows, blocks: tuple[str, ...] = (), *, lost: bool = False) -> Entry | None:
+    """Give what a job appends; None for lost blocks in what cannot be undone: nobody would look for them."""
+    if step.arguments != ("kept",):
+        return None if lost else Entry("attach", blocks=blocks, rows=rows)
+    times = sorted(time for time, _ in rows) or [0]
+    return Entry("import", times[0], times[-1] + 1, blocks=blocks, rows=() if lost else rows)
+
+
 def resolved(entry: Entry, entries: Sequence[Entry]) -> Entry | None:
-    """Say which delete an undo is of; None where there are not so many."""
+    """Say which delete or import an undo is of; None where there are not so many."""
     if entry.kind != "undo":
         return entry
-    deletes = [(at, found) for at, found in enumerate(entries, 1) if found.kind == "delete"]
-    if len(deletes) < entry.undoes:
+    kept = [(at, found) for at, found in enumerate(entries, 1) if found.kind in ("delete", "import")]
+    if len(kept) < entry.undoes:
         return None
-    position, found = deletes[-entry.undoes]
+    position, found = kept[-entry.undoes]
     return Entry("undo", found.start, found.end, undoes=position)

@@ -7,7 +7,6 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import msgspec
@@ -20,7 +19,7 @@ from schemas.columns import Column, Columns
 from schemas.errors import Conflict, Unavailable
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from storage import blocks, purging, sealing
-from storage.heads import BlockRef, encode_refs
+from storage.heads import encode_refs
 from storage.port import SeriesStore, SliceId
 from storage.reader import read_series
 from storage.slices import WIDTH_MS, slice_start
@@ -32,9 +31,10 @@ from tests.model.broken import patches
 from tests.model.gates import HEADS_MAX, GatedStore, GatedStream, Lane, Wrong
 from tests.model.kept import Kept
 from tests.model.oracle import Judge, Latest, State, Violation
-from tests.model.program import TIMES, VARIABLES, Entry, Step, cells_of, entry_of, resolved
+from tests.model.program import TIMES, VARIABLES, Entry, Step, cells_of, entry_of, import_of, resolved
 from tests.model.rules import DESIGN, NAMES, Rules
 from tests.model.simulator import READS
+from tests.model.staging import Staging
 from workers import takeover
 from workers.sealer import Sealer, SealRules
 from workers.writer import Writer, WriterRules
@@ -46,7 +46,9 @@ SHARD = 0
 WRITE_STEPS = {"write": "write", "advance": "advance", "report": "report"}
 _numbers = itertools.count(1)
 
-SWITCHES = frozenset(NAMES) - {"names_in_order", "job_until_applied", "trim_restarts"}
+SWITCHES = frozenset(NAMES) - {
+    "names_in_order", "job_until_applied", "trim_restarts", "sealed_behind_cursor"
+}  # fmt: skip
 """Rules that can be switched off here."""
 
 
@@ -66,17 +68,6 @@ class Hand:
         """Crash."""
         for lane in (self.turn, self.seal, self.read):
             await lane.drop()
-
-
-@dataclass
-class Staging:
-    """An import job."""
-
-    refs: list[BlockRef] = field(default_factory=list)
-    rows: dict[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)
-    position: int = 0
-    """Of its last attach entry."""
-    finished: bool = False
 
 
 class RealEngine:
@@ -150,6 +141,8 @@ class RealEngine:
     async def settled(self) -> None:
         """Demand the serial state of the newest position."""
         self.judge.check_state("after settling, the slice", await self._view(), self.admitted)
+        dead = await self.stream.dead_letters(SHARD)
+        self.judge.check_dead({self.wrong.positions.index(each.position) + 1 for each in dead})
 
     async def _view(self) -> State:
         store = GatedStore(self.inner, self.wrong)
@@ -184,7 +177,7 @@ class RealEngine:
             return True
         if step.actor == "store":
             return bool(self.wrong.lost) and [await self.store.deliver(*self.wrong.lost.pop(0))] != []
-        if step.actor in "JK":
+        if step.actor in "JKMN":
             return await self._import(self.jobs.setdefault(step.actor, Staging()), step)
         if step.actor == "U":
             return bool(await getattr(self.kept, step.action)())
@@ -212,6 +205,7 @@ class RealEngine:
         if step.action == "take":
             if hand.turn.busy:
                 return False
+            await self._hold(hand.writer, step.actor)  # After an error, or where it found another's work.
             hand.turn.limit = step.number(1)
             return await self._flowing(hand, hand.turn.begin(hand.writer.turn(_stopped())), hand.turn)
         if step.action in WRITE_STEPS:
@@ -227,13 +221,17 @@ class RealEngine:
         hand.writer = Writer(cast("Any", stream), store, self.clock, rules, self._new_id)
         if not self.rules.grace:
             hand.writer._sealer = Sealer(store, SealRules(0.0, GRACE_S), self._new_id)
+        await self._hold(hand.writer, owner)
+        self.wrong.known[id(hand.seal)] = hand.writer._cursors.get(SHARD, 0)
+        return True
+
+    async def _hold(self, writer: Writer, owner: str) -> None:
+        """Let a writer take the shard over, if it does not hold it."""
         try:
-            await hand.writer.keep_leases()
+            await writer.keep_leases()
         except Conflict as refused:
             message = f"writer {owner} refuses to start: {refused.message}"
             raise Violation(message) from refused
-        self.wrong.known[id(hand.seal)] = hand.writer._cursors.get(SHARD, 0)
-        return True
 
     async def _flowing(self, hand: Hand, moved: Any, lane: Lane) -> bool:
         """Move a lane on; a writer that fails believes nothing any more."""
@@ -264,8 +262,9 @@ class RealEngine:
         if step.action == "tail":
             await hand.read.drop()
             hand.low, tail = self.admitted, await fetch_tail(self.stream, SHARD, self.series)
-            hand.tail = tail if tail.complete else None
-            return tail.complete
+            # Without blocks that the tail names, a read gives up in time, and no sooner.
+            hand.tail = tail if tail.complete and not self._lacks_blocks(tail) else None
+            return hand.tail is not None
         if step.action == "head":
             await hand.read.drop()
             hand.low = hand.low if hand.tail else await self._applied()
@@ -288,6 +287,10 @@ class RealEngine:
         self.judge.check_state(f"reader {step.actor}", state, hand.low)
         return True
 
+    def _lacks_blocks(self, tail: FreshTail) -> bool:
+        entries = (self.entries[self.wrong.positions.index(each.last)] for each in tail.changes)
+        return any(entry.kind == "import" and not entry.rows for entry in entries)
+
     def _chain(self, changes: Any) -> list[Placed]:
         if self.rules.tail_order:
             return list(changes)
@@ -303,10 +306,14 @@ class RealEngine:
             hand.rows[time] = tuple((name, value) for name, value in cells if value is not None)
             await self.inner.write_blocks(stored)
             return True
-        if step.action == "attach" and hand.refs and not hand.finished:
-            entry = Entry("attach", rows=tuple(hand.rows.items()))
-            await self._admit(entry, Attach(encode_refs(tuple(hand.refs))))
+        entry = import_of(step, tuple(hand.rows.items()), lost=hand.lost)
+        if step.action == "attach" and entry is not None and hand.refs and not hand.finished:
+            undo_s = UNDO_S if entry.kind == "import" else 0
+            await self._admit(entry, Attach(encode_refs(tuple(hand.refs)), undo_s=undo_s))
             hand.position = self.admitted
+            return True
+        if step.action == "lose" and hand.refs and not hand.position and not hand.lost:
+            await hand.lose(self.inner, self.series)
             return True
         if step.action == "finish" and hand.position:
             hand.finished = await self._applied() >= hand.position

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which rules hold. The first seventeen are the design's, the others were found by this model."""
+    """Which rules hold. The first twenty-one are the design's, the others were found by this model."""
 
     key: bool = True
     """4.1: the key of a delta is (last, first); off: `last` alone, so a narrow one replaces a wide one."""
@@ -44,7 +44,19 @@ class Rules:
     """4.14: an undo is refused once a row stands in its range; off: what it brings back is laid on top."""
     newer_delete_counts: bool = True
     """4.14: … and once another delete reached there; off: an older one is undone over it."""
+    attached_if_there: bool = True
+    """4.14: an import whose blocks are gone is set aside; off: it is stored, and nothing reads any more."""
+    import_pin_keeps_blocks: bool = True
+    """4.14: the pin of an import keeps what it attached; off: only the head before it."""
+    import_undo_clears: bool = True
+    """4.14: the undo of an import takes every row of its range first; off: what it brought stays below."""
+    cursor_after_look: bool = True
+    """4.14: a writer that finds the cursor beyond what it judged starts again; off: it says what it found."""
 
+    import_compared_by_rows: bool = True
+    """4.14: an undo of an import is refused for other rows, sealed or not; off: for any not sealed."""
+    sealed_behind_cursor: bool = True
+    """A seal goes no further than the stored cursor, or that look tells nothing; off: to what is stored."""
     names_in_order: bool = True
     """The purger lists blocks, then looks at jobs, deltas, head: the way that a block's name travels."""
     job_until_applied: bool = True

@@ -35,6 +35,10 @@ FLOWS = (
     (2, "L latest"),
     (1, "J stage {t} {c} · J attach · J finish"),
     (1, "J attach · J finish"),
+    (1, "{j} stage {t} {c}"),
+    (2, "{j} stage {t} {c} · {j} attach kept · {j} finish"),
+    (1, "{j} attach kept · door undo 1"),
+    (1, "{j} lose · {j} attach kept"),
     (1, "U pin"),
     (1, "U release"),
     (1, "store deliver"),
@@ -55,15 +59,18 @@ def random_steps(source: random.Random) -> list[Step]:
         count=str(source.randint(1, 4)),
         time=_time(source),
         cell=_cell(source),
+        job=source.choice("KKMN"),
     )
     start = 0 if source.random() < 0.6 else source.randrange(len(steps))
     stop = len(steps) if source.random() < 0.6 else source.randint(start + 1, len(steps))
     return steps[start:stop]
 
 
-def flow_steps(flow: str, *, writer: str, reader: str, count: str, time: str, cell: str) -> list[Step]:
+def flow_steps(
+    flow: str, *, writer: str, reader: str, count: str, time: str, cell: str, job: str
+) -> list[Step]:
     """Write a flow out for these actors."""
-    return parse(flow.format(w=writer, r=reader, n=count, t=time, c=cell).replace(" · ", "\n"))
+    return parse(flow.format(w=writer, r=reader, n=count, t=time, c=cell, j=job).replace(" · ", "\n"))
 
 
 def random_write(source: random.Random) -> Step:

@@ -9,7 +9,7 @@ from tests.model.oracle import Judge, State, Violation
 from tests.model.program import Entry, Step, entry_of, parse, resolved
 from tests.model.rules import DESIGN, Rules
 from tests.model.world import Store, Stream, base_of, lay
-from tests.model.writer import Writer
+from tests.model.writer import MARKED, Writer
 
 Actor = Writer | Reader | Asker | Importer | Undoer | Purger
 
@@ -28,8 +28,8 @@ DRAIN = """
     Z report
     Z report
 """
-"""Once for each delete and undo, which divide what is taken. A real writer seals before it stores a delete,
-and may then report what the newest values are."""
+"""Once for each entry that divides what is taken (`writer.MARKED`): each part is stored and reported for
+itself. A real writer seals before it stores a delete, and may then report what the newest values are."""
 
 SETTLE = """
     store deliver
@@ -69,7 +69,7 @@ SETTLE = """
 
 def settling(entries: Sequence[Entry]) -> list[Step]:
     """Write out what a new writer does after these entries; a clear is a delta in each slice it touches."""
-    marked = sum(entry.kind in ("clear", "delete", "undo") for entry in entries)
+    marked = sum(entry.kind in MARKED for entry in entries)
     steps = parse(SETTLE.replace("{drain}", DRAIN * marked))
     return [step for step in steps for _ in range(2 * len(entries) if "{writes}" in step.arguments else 1)]
 
@@ -125,7 +125,7 @@ class Simulator:
             "A": Writer, "B": Writer, "C": Writer, "Z": Writer,
             "R": Reader, "F": Reader, "S": Reader,
             "L": Asker,
-            "J": Importer, "K": Importer,
+            "J": Importer, "K": Importer, "M": Importer, "N": Importer,
             "U": Undoer,
             "P": Purger, "Q": Purger,
         }  # fmt: skip
@@ -158,6 +158,7 @@ class Simulator:
         for step in settling(self.judge.entries):
             self.step(step)
         self.judge.check_state("after settling, the slice", self.view(), self.judge.admitted)
+        self.judge.check_dead(self.stream.dead)
 
 
 def run(program: Iterable[Step], rules: Rules = DESIGN) -> str | None:

@@ -25,6 +25,7 @@ from tests.model.simulator import Simulator
 
 writers = st.sampled_from(["A", "B", "C"])
 readers = st.sampled_from(["R", "F"])
+jobs = st.sampled_from(["K", "M"])
 times = st.integers(0, TIMES - 1).map(str)
 counts = st.integers(1, 4).map(str)
 names = st.sampled_from(VARIABLES)
@@ -70,16 +71,18 @@ class StorageRules(RuleBasedStateMachine):
     def other(self):
         self.step("door", "other")
 
-    @rule(flow=flows, writer=writers, reader=readers, time=times, count=counts, name=names)
-    def flow(self, flow, writer, reader, time, count, name):
+    @rule(flow=flows, writer=writers, reader=readers, time=times, count=counts, name=names, job=jobs)
+    def flow(self, flow, name, **actors):
         """Take the steps that actors usually take in a row."""
-        for step in flow_steps(flow, writer=writer, reader=reader, time=time, count=count, cell=f"{name}=7"):
+        for step in flow_steps(flow, cell=f"{name}=7", **actors):
             self.simulator.act(step)
 
-    @rule(flow=flows, at=counts, writer=writers, reader=readers, time=times, count=counts, name=names)
-    def part(self, flow, at, writer, reader, time, count, name):
+    @rule(
+        flow=flows, at=counts, writer=writers, reader=readers, time=times, count=counts, name=names, job=jobs
+    )
+    def part(self, flow, at, name, **actors):
         """Take one of them, at any time."""
-        steps = flow_steps(flow, writer=writer, reader=reader, time=time, count=count, cell=f"{name}=8")
+        steps = flow_steps(flow, cell=f"{name}=8", **actors)
         self.simulator.act(steps[int(at) % len(steps)])
 
     @precondition(lambda self: self.simulator.store.lost)

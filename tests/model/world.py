@@ -28,11 +28,13 @@ class Delta(NamedTuple):
     """A folded run of entries, or one clear, attach or undo."""
 
     kind: str
-    """upsert, clear, attach, or restore: an attach of which only the rows from start to end count."""
+    """upsert, clear, attach, or restore: an attach of which only the rows from start to end count …"""
     rows: Mapping[int, tuple[bool, Cells]] = MappingProxyType({})
     start: int = 0
     end: int = 0
     blocks: tuple[str, ...] = ()
+    clears: bool = False
+    """… and where every row from start to end goes first."""
 
 
 class Block(NamedTuple):
@@ -53,12 +55,16 @@ class Head(NamedTuple):
 
 
 class Pin(NamedTuple):
-    """What is kept for the undo of a delete."""
+    """What is kept for the undo of a delete or an import."""
 
     start: int
     end: int
     head: Head | None
     """None: nothing, but that there was a clear."""
+    attached: tuple[str, ...] = ()
+    """The blocks of an import …"""
+    imports: bool = False
+    """… which it is of."""
 
 
 class Swap(NamedTuple):
@@ -76,6 +82,7 @@ class Job:
     rows: dict[int, Row] = field(default_factory=dict)
     position: int = 0
     """Of its last attach entry; 0 before that."""
+    lost: bool = False
     finished: bool = False
 
 
@@ -102,7 +109,7 @@ class Store:
         self.pins: list[tuple[Head, dict[int, Row]]] = []
         """Heads that can be gone back to, with their rows at that time."""
         self.deletes: dict[int, Pin] = {}
-        """By position of a delete, or of a clear after one: what was there before it."""
+        """By position of a delete or an import, or of a clear after one: what was there before it."""
         self.jobs: dict[str, Job] = {}
         self.lost: list[Swap] = []
         self.clock = 0
@@ -154,6 +161,8 @@ class Stream:
         self.cache = Cache()
         self.delivered: set[int] = set()
         self.acknowledged: set[int] = set()
+        self.dead: set[int] = set()
+        """Positions of entries that were set aside."""
 
     def append(self, entry: Entry) -> int:
         """Give an entry its position and chain it to the series' previous one."""
@@ -205,14 +214,14 @@ def delta_of(entry: Entry) -> Delta:
     """Give one entry as a delta of its own."""
     if entry.kind in ("clear", "delete"):
         return Delta("clear", start=entry.start, end=entry.end)
-    if entry.kind == "attach":
+    if entry.kind in ("attach", "import"):
         return Delta("attach", blocks=entry.blocks)
     return Delta("upsert", fold([entry]))
 
 
 def lay(state: dict[int, Row], delta: Delta, blocks: dict[str, Block]) -> None:
     """Lay a delta over a state, in place; KeyError names a block that is missing."""
-    if delta.kind == "clear":
+    if delta.kind == "clear" or delta.clears:
         for time in range(delta.start, delta.end):
             state.pop(time, None)
     times = range(delta.start, delta.end) if delta.kind == "restore" else range(TIMES)

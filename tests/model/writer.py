@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.model.actors import Pages, extended
+from tests.model.actors import extended
 from tests.model.oracle import Latest, Violation, latest_of
 from tests.model.program import Entry, Step
-from tests.model.world import Block, Delta, Head, Pin, Swap, base_of, delta_of, fold, lay
+from tests.model.sealing import Sealing
+from tests.model.world import Delta, Pin, base_of, delta_of, fold, lay
 
 if TYPE_CHECKING:
     from tests.model.simulator import Simulator
 
-PAIR = 2
-"""Times that one block holds, so that a seal rewrites some blocks and keeps others."""
-
-
-MARKED = {"clear", "delete", "undo"}
+MARKED = {"clear", "delete", "import", "undo"}
 EVERY = MARKED | {"put", "patch", "attach"}
 """Kinds of entries of the series."""
 
@@ -68,8 +65,8 @@ class Writer:
         if self.simulator.stream.trimmed > self.read and self.simulator.rules.trim_restarts:
             return self.start(step)
         taken = self._step_of(self._next(step.number(1)))
-        if not taken:
-            return False
+        if not taken or (self._marked(taken) and self.stored < self.known):
+            return False  # What comes before is stored with its cursor.
         if not self.looked:
             # The cache of a series that has no slice yet is known: it is empty.
             self.looked = True
@@ -78,12 +75,14 @@ class Writer:
         self.unreported += taken
         entries = self.simulator.stream.entries
         self.judged = {position: self._prepare(position) for position in taken}
+        if self._is_behind(taken) and self.simulator.rules.cursor_after_look:
+            return self.start(step)
         counted = [
             position
             for position in taken
-            if entries[position - 1].kind != "other"
-            and (entries[position - 1].kind != "undo" or self.judged[position] is not None)
+            if entries[position - 1].kind != "other" and not self._is_refused(position)
         ]
+        self.simulator.stream.dead |= {position for position in taken if self._is_refused(position)}
         self.queue = self._cut(counted)
         if not self.queue:
             self._stored_all()
@@ -98,22 +97,44 @@ class Writer:
         before: set[str] = set()
         for at, position in enumerate(taken):
             kind = entries[position - 1].kind
-            waits_for = {"clear": MARKED, "delete": EVERY, "undo": EVERY}.get(kind, set())
+            waits_for = {"clear": MARKED, "delete": EVERY, "import": EVERY, "undo": EVERY}.get(kind, set())
             if before & waits_for:
                 return taken[:at]
             before |= {kind} - {"other"}
         return taken
 
-    def _prepare(self, position: int) -> Delta | None:
-        """Keep what a clear is going to take, or judge an undo: by what is stored before it."""
+    def _is_behind(self, taken: list[int]) -> bool:
+        """Tell whether another writer has stored what was only just judged: by a later state, maybe."""
+        marked = self._marked(taken)
+        return bool(marked) and self.simulator.store.cursor >= marked[0]
+
+    def _marked(self, taken: list[int]) -> list[int]:
+        entries = self.simulator.stream.entries
+        return [position for position in taken if entries[position - 1].kind in MARKED]
+
+    @property
+    def sealable(self) -> int:
+        """Give the position through which this writer may seal."""
+        return self.stored if self.simulator.rules.sealed_behind_cursor else self.known
+
+    def _is_refused(self, position: int) -> bool:
         entry, store = self.simulator.stream.entries[position - 1], self.simulator.store
-        if entry.kind == "delete" and position not in store.deletes:
+        if entry.kind == "import" and self.simulator.rules.attached_if_there:
+            return any(name not in store.blocks for name in entry.blocks)
+        return entry.kind == "undo" and self.judged[position] is None
+
+    def _prepare(self, position: int) -> Delta | None:
+        """Keep what a clear or an import changes, or judge an undo: by what is stored before it."""
+        entry, store = self.simulator.stream.entries[position - 1], self.simulator.store
+        keeps = entry.kind == "delete" or (entry.kind == "import" and not self._is_refused(position))
+        if keeps and position not in store.deletes:
             if self.simulator.rules.sealed_before_delete:
                 self._seal_now()
             head = store.head
             late = head.sealed >= position or any(head.sealed < at[0] < position for at in store.deltas)
             lacks = late and self.simulator.rules.sealed_before_delete
-            store.deletes[position] = Pin(entry.start, entry.end, None if lacks else head)
+            kept = None if lacks else head
+            store.deletes[position] = Pin(entry.start, entry.end, kept, entry.blocks, entry.kind == "import")
         if entry.kind == "clear" and store.deletes:
             store.deletes.setdefault(position, Pin(entry.start, entry.end, None))
         return self._judged(position, entry) if entry.kind == "undo" else None
@@ -121,8 +142,8 @@ class Writer:
     def _seal_now(self) -> None:
         """Seal through everything that this writer knows to be stored."""
         head = self.simulator.store.head
-        if self.known > head.sealed:
-            sealing = Sealing(self, head, self.known)
+        if self.sealable > head.sealed:
+            sealing = Sealing(self, head, self.sealable)
             if sealing.build(self.known):
                 sealing.swap(late=False)
 
@@ -135,13 +156,31 @@ class Writer:
         between = [each for at, each in store.deletes.items() if entry.undoes < at < position]
         if rules.newer_delete_counts and any(times & set(range(each.start, each.end)) for each in between):
             return None
-        state = base_of(store.head, store.blocks)
-        for (last, _), delta in sorted(store.deltas.items(), key=lambda at: at[0]):
-            if store.head.sealed < last < position:
-                lay(state, delta, store.blocks)
-        if rules.newer_row_counts and times & set(state):
+        if rules.newer_row_counts and self._is_overlapped(pin, entry.undoes, position):
             return None
-        return Delta("restore", start=pin.start, end=pin.end, blocks=tuple(pin.head.blocks.values()))
+        clears = pin.imports and rules.import_undo_clears
+        brought = tuple(pin.head.blocks.values())
+        return Delta("restore", start=pin.start, end=pin.end, blocks=brought, clears=clears)
+
+    def _is_overlapped(self, pin: Pin, kept_at: int, position: int) -> bool:
+        """Tell whether rows are in the range of a pin that its entry did not leave there."""
+        store, times = self.simulator.store, range(pin.start, pin.end)
+        deltas = [each for each in sorted(store.deltas.items()) if store.head.sealed < each[0][0] < position]
+        if not self.simulator.rules.import_compared_by_rows and pin.imports:
+            later = [delta for (last, _), delta in deltas if last > kept_at]
+            if any(set(delta.rows) & set(times) for delta in later):
+                return True
+        assert pin.head is not None
+        try:
+            left = base_of(pin.head, store.blocks) if pin.imports else {}
+            lay(left, Delta("attach", blocks=pin.attached), store.blocks)
+            present = base_of(store.head, store.blocks)
+            for _, delta in deltas:
+                lay(present, delta, store.blocks)
+        except KeyError as missing:
+            message = f"block {missing} is named and missing"
+            raise Violation(message) from missing
+        return any(present.get(time) != (left.get(time) if pin.imports else None) for time in times)
 
     def _next(self, count: int) -> list[int]:
         stream = self.simulator.stream
@@ -232,9 +271,9 @@ class Writer:
         if not self.running or self.sealing:
             return False
         head = self.simulator.store.head
-        if self.known <= head.sealed:
+        if self.sealable <= head.sealed:
             return False
-        self.sealing = Sealing(self, head, self.known)
+        self.sealing = Sealing(self, head, self.sealable)
         return True
 
     def page(self, step: Step) -> bool:
@@ -276,100 +315,3 @@ class Writer:
         """Give a block id that nobody else gives."""
         self.made += 1
         return f"{self.name.lower()}{self.made}"
-
-
-class Sealing:
-    """One seal of one writer, from reading the head to the answer of the swap."""
-
-    def __init__(self, writer: Writer, head: Head, through: int) -> None:
-        """Build on a head, through W."""
-        self.writer = writer
-        self.simulator = writer.simulator
-        self.old = head
-        self.through = through
-        self.pages = Pages(writer.simulator)
-        self.phase = "read"
-        self.unknown = False
-
-    def build(self, known: int) -> bool:
-        """Write blocks for what was sealed; False where a block is missing: somebody else was faster."""
-        store, rules = self.simulator.store, self.simulator.rules
-        self.pages.read_rest()
-        through = self.through if rules.w_before_reading else known
-        deltas = [
-            delta
-            for (last, _), delta in self.pages.seen
-            if last <= through and (last > self.old.sealed or not rules.w_filter)
-        ]
-        try:
-            state = base_of(self.old, store.blocks)
-            touched = {pair for delta in deltas for pair in self._pairs(delta)}
-            for delta in deltas:
-                lay(state, delta, store.blocks)
-        except KeyError:
-            return False
-        blocks = {pair: name for pair, name in self.old.blocks.items() if pair not in touched}
-        self.own: list[str] = []
-        for pair in sorted(touched):
-            rows = {time: row for time, row in state.items() if time // PAIR == pair}
-            if rows:
-                blocks[pair] = self._attached(pair, deltas) or self._written(rows)
-        self.new = Head(self.old.version + 1, through, blocks)
-        self.phase = "built"
-        return True
-
-    def _pairs(self, delta: Delta) -> set[int]:
-        times = set(delta.rows) | set(range(delta.start, delta.end))
-        times |= {time for name in delta.blocks for time in self.simulator.store.blocks[name].rows}
-        return {time // PAIR for time in times}
-
-    def _attached(self, pair: int, deltas: list[Delta]) -> str | None:
-        """Name a staged block as it is where nothing else ever was in its pair."""
-        touching = [delta for delta in deltas if pair in self._pairs(delta)]
-        if pair in self.old.blocks or len(touching) != 1 or len(touching[0].blocks) != 1:
-            return None
-        if touching[0].kind != "attach":
-            return None
-        return touching[0].blocks[0]
-
-    def _written(self, rows: dict[int, dict[str, int]]) -> str:
-        name = self.writer.name_block()
-        self.simulator.store.blocks[name] = Block(rows, self.old.version)
-        self.own.append(name)
-        return name
-
-    def swap(self, *, late: bool) -> bool:
-        """Compare and set; True when the seal is over."""
-        store = self.simulator.store
-        if late:
-            store.lost.append(Swap(self.old.version, self.new))
-            self.unknown = True
-            return False
-        if not store.swap(self.old.version, self.new):
-            self._drop_unnamed()
-        return True
-
-    def _drop_unnamed(self) -> None:
-        """Drop own blocks unless the head names them.
-
-        After a swap without an answer they stay: it may have won for a moment, and somebody pinned it. The
-        purger takes what nothing names.
-        """
-        store = self.simulator.store
-        if self.unknown and self.simulator.rules.delayed_compare_and_set:
-            return
-        named = set(store.head.blocks.values())
-        if not self.simulator.rules.delayed_compare_and_set and store.head.version != self.new.version:
-            named = set()
-        for name in set(self.own) - named:
-            store.blocks.pop(name, None)
-
-    def resolve(self) -> bool:
-        """Decide a swap without an answer; only a version above tells, before that it must be repeated."""
-        if (
-            self.simulator.store.head.version <= self.old.version
-            and self.simulator.rules.delayed_compare_and_set
-        ):
-            return False
-        self._drop_unnamed()
-        return True

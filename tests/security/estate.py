@@ -247,6 +247,8 @@ class Estate:
             "policy": f"gold{number}",
             "doomed_tenant": f"doomed{number}",
             "erasure": erasure_id(f"doomed{number}"),
+            "file_type": f"kept-{number}",
+            "spare_file_type": f"spare-{number}",
         }
         await self._add_asset(tenant, number)
         await self._write(tenant, things, number)
@@ -344,6 +346,10 @@ class Estate:
     async def _import(self, tenant: str, things: dict[str, str]) -> None:
         """Make import jobs: one that is done, one that was cancelled, one that waits."""
         await self.call(tenant, "PUT", f"{FILES}/{things['asset']}/import.json", IMPORTED)
+        await self.call(tenant, "PUT", f"{FILES}/{things['asset']}/import.csv", "t,level")
+        for thing in ("file_type", "spare_file_type"):
+            typed = {"name": things[thing], "timeColumns": ["t"], "aspect": "weather"}
+            await self.call(tenant, "POST", "/api/aspectstore/v1/filetypes", typed)
         pair = {"entity": things["asset"], "propertySetName": "weather"}
         body = {"data": [{**pair, "timeseriesFiles": [{"filePath": "import.json"}]}]}
         for thing in ("import_job", "ended_job", "waiting_job"):

@@ -45,6 +45,8 @@ def test_viewers_only_look():
 def test_who_only_uploads_reads_no_data():
     """An upload-only credential writes records and imports, and asks what became of them."""
     assert {route for route in allowed(UPLOAD_ONLY) if route.startswith("GET")} == {
+        "GET /api/aspectstore/v1/filetypes",
+        "GET /api/aspectstore/v1/filetypes/{name}",
         "GET /api/aspectstore/v1/jobs",
         "GET /api/aspectstore/v1/jobs/{job_id}",
         "GET /api/aspectstore/v1/jobs/{job_id}/events",

@@ -76,6 +76,21 @@ def test_a_value_without_its_code_clears_the_old_code():
     assert {5: {1: (2.0, -1)}} == serial([state])
 
 
+def test_rows_are_the_same_however_a_block_holds_them():
+    """Columns, bitmaps and codes that only rows beside them need make no difference (design 4.14)."""
+    times = np.array([1, 2])
+    plain = Columns(times, {1: Column(np.array([3, 4]))})
+    none, every = np.array([False, False]), np.array([True, True])
+    quality = np.array([-1, -1])
+    held = Columns(times, {1: Column(np.array([3.0, 4.0]), every, quality=quality), 2: Column(times, none)})
+
+    assert merge.same(plain, held)
+    assert not merge.same(plain, Columns(times, {1: Column(np.array([3, 5]))}))
+    assert not merge.same(plain, Columns(times, {1: Column(np.array([3, 4]), np.array([True, False]))}))
+    assert not merge.same(plain, Columns(times, {1: Column(np.array([3, 4]), quality=np.array([-1, 192]))}))
+    assert not merge.same(plain, Columns(times, {1: Column(np.array([True, True]))}))
+
+
 def test_integers_widen_where_a_type_was_widened():
     """Old LONG rows and new DOUBLE rows of one variable are read together as doubles (design 8.12)."""
     old = Columns(np.array([1]), {1: Column(np.array([3]))})

@@ -13,7 +13,7 @@ from schemas.columns import Column, Columns
 from storage.slices import WIDTH_MS
 from storage.spans import Wanted
 from tests.storage.layers import State
-from tests.workers.world import START_MS
+from tests.workers.world import START_MS, Brought
 
 UNDO_S = 7 * 86_400
 
@@ -59,11 +59,13 @@ def random_change(dice: random.Random, number: int, *, calm: bool = False) -> Ch
 
 
 def random_undo(dice: random.Random, before: Sequence[tuple[int, Change | Undo]]) -> Undo | None:
-    """Now and then, ask for one of the last deletes back."""
-    deletes = [(at, found) for at, found in before if isinstance(found, Clear) and found.undo_s]
-    if not deletes or dice.random() > 0.15:
+    """Now and then, ask for one of the last deletes or imports to be undone."""
+    kept = [(at, found) for at, found in before if isinstance(found, Clear | Brought) and found.undo_s]
+    if not kept or dice.random() > 0.15:
         return None
-    position, found = dice.choice(deletes[-2:])
+    position, found = dice.choice(kept[-2:])
+    if isinstance(found, Brought):
+        return Undo(position, found.reach.start, found.reach.stop)
     return Undo(position, found.start_ms, found.end_ms)
 
 

@@ -18,7 +18,8 @@ import pytest
 
 from api.reading.fresh import Reading
 from api.reading.receipts import Receipts
-from schemas.changes import Undo
+from schemas.changes import Change, Undo, Upsert
+from schemas.columns import Column, Columns
 from schemas.errors import Unavailable
 from schemas.ids import SeriesId
 from storage.slices import slice_start
@@ -30,6 +31,7 @@ from tests.workers.mixes import (
     ASPECT,
     BOTH,
     NEWEST,
+    UNDO_S,
     latest_of,
     newest_of,
     random_change,
@@ -123,12 +125,21 @@ class Play:
         series = self.dice.choice(ALL_SERIES)
         number = sum(map(len, self.states.values()))
         before = list(self.world.acknowledged.get(series, []))
-        change = random_undo(self.dice, before) or random_change(self.dice, number, calm=self.calm)
+        change = random_undo(self.dice, before) or await self.draw(series, number)
         admitted = await self.world.try_write(series, change)
         if admitted is not None:
             self.counts["undos"] += isinstance(change, Undo)
             self.states[series].append(state_after(before, self.states[series], change))
         return admitted is not None
+
+    async def draw(self, series: SeriesId, number: int) -> Change:
+        """Draw a change; now and then its rows come by an import that can be undone."""
+        change = random_change(self.dice, number, calm=self.calm)
+        if not isinstance(change, Upsert) or self.dice.random() > 0.15:
+            return change
+        columns = {variable: imported(cell) for variable, cell in change.columns.cells.items()}
+        self.counts["imports"] += 1
+        return await self.world.stage(series, Columns(change.columns.time_ms, columns), UNDO_S)
 
     async def read(self) -> None:
         """Read a series in one of three ways: a state between begin and end of the read (design 4.17)."""
@@ -252,6 +263,11 @@ def _ended(task: asyncio.Task[Any]) -> bool:
 
 def _inside(series: SeriesId, state: State, start: int) -> State:
     return {time_ms: row for time_ms, row in state.items() if slice_start(series, time_ms) == start}
+
+
+def imported(cell: Column) -> Column:
+    """Give a cell as an import has it: it takes nothing away."""
+    return Column(cell.values, cell.present)
 
 
 def _only(state: State, variable: int) -> State:

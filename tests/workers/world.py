@@ -11,15 +11,20 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from api.reading.fresh import Reading
 from api.reading.receipts import Receipts
 from runtime.clock import ManualClock
-from schemas.changes import Change, Clear, Undo, Upsert
+from schemas.changes import Attach, Change, Clear, Undo, Upsert
 from schemas.columns import Columns
 from schemas.ids import SeriesId
+from storage import blocks, merge
+from storage.heads import encode_refs
 from storage.memory import MemorySeriesStore
-from storage.port import CatalogStore, SeriesStore
+from storage.port import CatalogStore, SeriesStore, SliceId
 from storage.reader import read_series
+from storage.slices import split_by_slice
 from storage.spans import Wanted
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
@@ -32,6 +37,17 @@ from workers.writer import Writer, WriterRules
 START_MS = 1_767_225_600_000
 SHARDS = 4
 EVERYTHING = Wanted(-(2**60), 2**60)
+
+
+class Brought(Attach, frozen=True, gc=False):
+    """An import, with the rows that it brings."""
+
+    columns: Columns = merge.EMPTY
+
+    @property
+    def reach(self) -> range:
+        """Give the times from the first row to the last."""
+        return range(int(self.columns.time_ms.min()), int(self.columns.time_ms.max()) + 1)
 
 
 class World:
@@ -77,6 +93,16 @@ class World:
         self.acknowledged.setdefault(series, []).append((answer.position, change))
         return answer
 
+    async def stage(self, series: SeriesId, columns: Columns, undo_s: int) -> Brought:
+        """Store rows as a job does, a block a slice; gives what attaches them."""
+        refs = []
+        for start_ms, rows in split_by_slice(series, merge.state([columns])):
+            place = blocks.Place(SliceId(series, start_ms), 0, blocks.STAGED)
+            ref, stored = blocks.encode_block(place, next(self._ids).to_bytes(16, "little"), rows, 0)
+            await self.store.write_blocks(stored)
+            refs.append(msgspec.structs.replace(ref, slice_start_ms=start_ms))
+        return Brought(encode_refs(tuple(refs)), undo_s=undo_s, columns=columns)
+
     def expected(self, series: SeriesId) -> State:
         """Execute what was acknowledged, one after the other; rows without a value are not shown."""
         ordered = sorted(self.acknowledged.get(series, []), key=lambda each: each[0])
@@ -102,15 +128,27 @@ def states_of(ordered: Sequence[tuple[int, Change | Undo]]) -> list[State]:
 def state_after(
     before: Sequence[tuple[int, Change | Undo]], states: Sequence[State], change: Change | Undo
 ) -> State:
-    """Execute one more change; an undo brings back what its delete took, or nothing (design 4.14)."""
+    """Execute one more change; an undo brings back what its delete took, or nothing (design 4.14).
+
+    One of an import is refused where other rows are in its range than it left.
+    """
     if not isinstance(change, Undo):
         return serial([layer_of(change)], states[-1])
     at = next(number for number, (position, _) in enumerate(before) if position == change.position)
     span = range(change.start_ms, change.end_ms)
-    newer = range(at + 1, len(before))
+    newer: Sequence[int] = range(at + 1, len(before))
+    if isinstance(before[at][1], Brought):
+        newer = [number for number in newer if isinstance(before[number][1], Clear | Brought)]
+        if _within(states[at + 1], span) != _within(states[-1], span):
+            return dict(states[-1])
     if any(_reaches(before[number][1], states[number : number + 2], span) for number in newer):
         return dict(states[-1])
-    return {**states[-1], **{time_ms: row for time_ms, row in states[at].items() if time_ms in span}}
+    beside = {time_ms: row for time_ms, row in states[-1].items() if time_ms not in span}
+    return beside | _within(states[at], span)
+
+
+def _within(state: State, span: range) -> State:
+    return {time_ms: row for time_ms, row in state.items() if time_ms in span}
 
 
 def _reaches(change: Change | Undo, around: Sequence[State], span: range) -> bool:
@@ -119,13 +157,15 @@ def _reaches(change: Change | Undo, around: Sequence[State], span: range) -> boo
         return any(time_ms in span for time_ms in change.columns.time_ms.tolist())
     if isinstance(change, Clear):
         return change.start_ms < span.stop and span.start < change.end_ms
+    if isinstance(change, Brought):
+        return change.reach.start < span.stop and span.start < change.reach.stop
     return any(time_ms in span for time_ms in around[1].keys() - around[0].keys())
 
 
 def layer_of(change: Change) -> Columns | Clear:
     """Give what a change lays over the rows before it."""
-    assert isinstance(change, Upsert | Clear)
-    return change.columns if isinstance(change, Upsert) else change
+    assert isinstance(change, Upsert | Clear | Brought)
+    return change if isinstance(change, Clear) else change.columns
 
 
 def memory_world() -> World:

@@ -39,6 +39,11 @@ LOOK_S: Final = 0.2
 
 CANCELLED: Final = "It was cancelled; nothing of it was imported."
 NOTHING: Final = "The source has no row."
+ALL_REFUSED: Final = "Every row was refused; the report says why."
+SAME: Final = "The job {earlier} has imported the same before; nothing was written."
+
+Fingerprint = Callable[[Callable[[], Awaitable[None]]], Awaitable[str]]
+"""Tells what a source says, giving a sign of life as often as it likes; raises NotFound."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,15 +64,25 @@ class Ground:
         return Order(self.stream, self.store, self.shards)
 
 
-async def run_import(ground: Ground, attempt: Attempt, source: Source, *, undo_s: int) -> None:
+async def run_import(
+    ground: Ground,
+    attempt: Attempt,
+    source: Source,
+    *,
+    undo_s: int,
+    fingerprint: Fingerprint | None = None,
+) -> None:
     """Go on with an import until it has ended.
+
+    With a fingerprint, one that was done before, and stands, is not done again.
 
     Raises Unavailable where something is away, and Superseded where somebody else goes on: then nothing is
     said of its end, and another attempt goes on from what the journal has.
     """
     journal = Journal(ground.catalog, TenantId(attempt.tenant), attempt.record.id)
     try:
-        await _run(ground, attempt, journal, source, undo_s)
+        if fingerprint is None or not await _is_known(ground, attempt, fingerprint):
+            await _run(ground, attempt, journal, source, undo_s)
     except Cancelled:
         await attempt.end(Phase.CANCELLED, message=CANCELLED)
     except BadSource as bad:
@@ -82,6 +97,25 @@ async def run_import(ground: Ground, attempt: Attempt, source: Source, *, undo_s
     await tidy(ground.catalog, ground.store, journal)
 
 
+async def _is_known(ground: Ground, attempt: Attempt, fingerprint: Fingerprint) -> bool:
+    """End the job if another one did the same, and it stands (SM-10)."""
+    if attempt.record.committing:
+        return False
+    digest = await fingerprint(lambda: attempt.told(rows=0, octets=0))
+    for record in await job_records.all_of(ground.catalog, attempt.tenant):
+        is_same = record.fingerprint == digest and record.id != attempt.record.id
+        if is_same and record.counts.get("stored") and not record.undone_ms and record.phase is Phase.DONE:
+            earlier = record.id
+            break
+    else:
+        await attempt.change(lambda record: msgspec.structs.replace(record, fingerprint=digest))
+        return False
+    await attempt.change(lambda record: msgspec.structs.replace(record, same_as=earlier))
+    counts = dict.fromkeys(("rows", "stored", "duplicates", "refused", "series", "cells"), 0)
+    await attempt.end(Phase.DONE, message=SAME.format(earlier=earlier), counts=counts)
+    return True
+
+
 async def _run(ground: Ground, attempt: Attempt, journal: Journal, source: Source, undo_s: int) -> None:
     if not attempt.record.committing:
         await journal.drop(ground.store, counted=False)
@@ -89,7 +123,8 @@ async def _run(ground: Ground, attempt: Attempt, journal: Journal, source: Sourc
         staged = await journal.staged()
         counts = await _counts(ground, journal, staged)
         if not staged:
-            await attempt.end(Phase.DONE, message=NOTHING, counts=counts)
+            words = ALL_REFUSED if counts["refused"] else NOTHING
+            await attempt.end(Phase.DONE, message=words, counts=counts)
             return
         # The staged blocks are the store's to change from here on, so what they hold is counted before.
         await attempt.change(lambda record: msgspec.structs.replace(record, committing=True, counts=counts))
@@ -118,6 +153,7 @@ async def _stage(ground: Ground, attempt: Attempt, journal: Journal, source: Sou
         taken = 0
         async for batch in source.read(number):
             await stager.add(batch.series, batch.rows)
+            stager.staged.tally = batch.tally
             taken += batch.octets
             await attempt.told(rows=rows + stager.staged.rows, octets=octets + taken)
         failpoints.reach("import_staged")
@@ -125,6 +161,11 @@ async def _stage(ground: Ground, attempt: Attempt, journal: Journal, source: Sou
         await stager.end(taken)
         rows, octets = rows + stager.staged.rows, octets + taken
         await attempt.change(_far(rows, octets))
+    # From the journal: a kill may have come between the end of a unit and this.
+    units = await journal.units()
+    reports = tuple(unit.report for _, unit in sorted(units.items()) if unit.report)
+    if reports != attempt.record.reports:
+        await attempt.change(lambda record: msgspec.structs.replace(record, reports=reports))
 
 
 def _far(rows: int, octets: int) -> Callable[[job_records.JobRecord], job_records.JobRecord]:
@@ -142,7 +183,7 @@ async def _plans(ground: Ground) -> dict[SeriesId, SlicePlan]:
 async def _counts(
     ground: Ground, journal: Journal, staged: Mapping[SeriesId, list[BlockRef]]
 ) -> dict[str, int]:
-    """Say what became of every row."""
+    """Say what became of every row: of the source, those refused; of those taken, by series, the others."""
     units = (await journal.units()).values()
     rows = sum(unit.rows for unit in units)
     duplicates = sum(unit.duplicates for unit in units)
@@ -150,9 +191,10 @@ async def _counts(
         duplicates += await count_hidden(ground.store, series, refs)
     values = sum(ref.rows * len(ref.variables) for refs in staged.values() for ref in refs)
     return {
-        "rows": rows,
+        "rows": sum(unit.lines for unit in units),
         "stored": rows - duplicates,
         "duplicates": duplicates,
+        "refused": sum(unit.refused for unit in units),
         "series": len(staged),
         "cells": values,
     }

@@ -17,6 +17,7 @@ import numpy as np
 
 from schemas.columns import Columns
 from schemas.ids import SeriesId
+from schemas.imports import Tally
 from schemas.limits import MB
 from storage import blocks, merge
 from storage.heads import BlockRef, decode_head
@@ -55,6 +56,8 @@ class Staged:
     duplicates: int = 0
     pages: int = 0
     """Pages of the journal."""
+    tally: Tally | None = None
+    """What the source says of its rows; None: each was taken."""
 
 
 class Stager:
@@ -97,7 +100,8 @@ class Stager:
         """Store what is left, and note the end of the unit; False where another attempt has."""
         for series in list(self._held):
             await self._flush(series)
-        done = Unit(self._attempt, self.staged.rows, self.staged.duplicates, octets)
+        tally = self.staged.tally or Tally(self.staged.rows, 0)
+        done = Unit(self._attempt, self.staged.rows, self.staged.duplicates, octets, *tally)
         return await self._journal.note_unit(self._unit, done)
 
     async def _flush(self, series: SeriesId) -> None:

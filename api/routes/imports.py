@@ -1,0 +1,49 @@
+"""Imports of logger files by their type: a job (SM-03, SM-07, design 9.7)."""
+
+from __future__ import annotations
+
+from litestar import Response, post
+from litestar.params import JSONBody
+
+from api.guard.tenancy import Caller
+from api.http.budget import HOLDING
+from api.http.wire import refusals
+from api.identity.scopes import SERIES_WRITE, require
+from api.imports.service import LoggerImportIn, LoggerImports
+from api.jobs.service import PATH as JOBS
+from api.jobs.service import Seen
+from api.jobs.wire import JobOut, job_out
+from api.routes.parts import named_header
+from api.services import Serving
+from schemas.limits import PREVIEW_FETCHED_BYTES_MAX
+
+PATH = "/api/aspectstore/v1/imports"
+
+LOCATION = named_header("Location", "Where the job can be asked for.")
+
+
+@post(
+    PATH,
+    status_code=201,
+    opt=require(SERIES_WRITE, action="import.create"),
+    responses=refusals(400, 401, 403, 404, 408, 409, 413, 415, 429, 503),
+    response_headers=[LOCATION],
+    operation_id="createLoggerImport",
+    tags=["imports"],
+)
+async def create_import(
+    request: Caller, services: Serving, data: JSONBody[LoggerImportIn]
+) -> Response[JobOut]:
+    """Import logger files by a file type, as a job; each row is stored, a duplicate, or refused.
+
+    The scope `asm.w` is needed too where the aspect is to be extended. Refused rows are told in files of the
+    asset, whose paths stand in the job's `reports`. What was imported before, by the same file type and as it
+    stands, is not imported again.
+    """
+    request.scope["state"][HOLDING].add(PREVIEW_FETCHED_BYTES_MAX)
+    record = await LoggerImports(services).submit(request.user, data)
+    shown = job_out(Seen(record), services.ports.clock.now_ms())
+    return Response(shown, status_code=201, headers={"location": f"{JOBS}/{record.id}"})
+
+
+ROUTES = (create_import,)

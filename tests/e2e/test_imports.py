@@ -1,0 +1,48 @@
+"""Logger files by their type with one command, over a whole service (SM-03, SM-10)."""
+
+import csv
+import json
+import lzma
+import re
+
+import pytest
+
+from client.models import Variable
+from tests.e2e.test_command import differences, rows_of
+
+
+@pytest.fixture
+def mast(client):
+    """An asset with an aspect `logger` that has nearly nothing, made once."""
+    if not list(client.list_assets(json.dumps({"name": "tower"}))):
+        client.create_aspect_type("acme.Logger", "Logger", [Variable(name="RECORD", data_type="DOUBLE")])
+        client.create_asset_type("acme.Tower", "Tower", {"logger": "acme.Logger"})
+        client.create_asset("tower", "acme.Tower")
+    return "tower"
+
+
+def test_a_logger_file_imports_by_its_preset_with_one_command(command, mast, test_data):
+    """95,629 rows by `campbell-toa5`: every value equal; the same again is a no-op; it can be undone."""
+    path = test_data / "mast" / "toa5_full.csv.xz"
+
+    seen = command("types", "preview", path, "--type", "campbell-toa5")
+    done = command("import", path, "--type", "campbell-toa5", "--asset", mast)
+    read = command("read", "--asset", mast, "--aspect", "logger", "--format", "csv")
+    again = command("import", path, "--type", "campbell-toa5", "--asset", mast)
+
+    assert (seen.returncode, "Timestamp  time" in seen.stdout) == (0, True), seen.stdout + seen.stderr
+    assert "95,629 rows: 95,629 stored, 0 duplicates, 0 refused" in done.stdout, done.stdout + done.stderr
+    with lzma.open(path, "rt", encoding="utf-8-sig", newline="") as text:
+        sent = list(csv.reader(text))
+    names, came = next(csv.reader([read.stdout.splitlines()[0]])), rows_of(read.stdout, 1)
+    order = [names.index(re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")) for name in sent[1][1:]]
+    came = [[row[0], *(row[place] for place in order)] for row in came]
+    assert [row[0].replace(" ", "T") + ".000Z" for row in sent[4:]] == [row[0] for row in came]
+    assert differences(sent[4:], came) == []
+    job = re.search(r"job ([0-9a-f-]{36})", done.stdout)[1]
+    assert (0, True) == (again.returncode, f"The job {job} has imported the same before" in again.stdout)
+
+    undone = command("import", "undo", job)
+    assert undone.returncode == 0, undone.stderr
+    listed = command("imports", "--format", "json")
+    assert {job} < {line["id"] for line in json.loads(listed.stdout)}
