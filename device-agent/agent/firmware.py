@@ -1,0 +1,3 @@
+"""The number of this firmware; it only grows."""
+
+FIRMWARE = 1
