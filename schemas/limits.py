@@ -275,6 +275,8 @@ JOBS_KEPT_DAYS = 30
 """How long a job can be looked up after its end, and what it left can be fetched."""
 JOBS_KEPT_MAX = 1_000
 """Of a tenant; older ones that have ended are forgotten first. All are read for a page, some 2 MB."""
+JOB_THREADS = 2
+"""Of the library that reads files: one reads ahead while the other parses; the rest of a job is one thread."""
 JOB_S_MAX = 5 * 3_600
 """How long one attempt at a job may take: below what the queue allows, so that the job can say so itself."""
 JOB_MEMORY_MB_DEFAULT = 1_024

@@ -84,6 +84,7 @@ def describe(routes: Sequence[ControllerRouterHandler]) -> dict[str, Any]:
     )
     description = app.openapi_schema.to_schema()
     schemas = description["components"]["schemas"]
+    _mend_items(schemas)
     schemas["Record"] = _RECORD
     for handler, path, operation in _operations(app, description):
         _complete(handler, path, operation, schemas)
@@ -113,6 +114,18 @@ def to_page(description: Mapping[str, Any]) -> str:
         if isinstance(operation, dict)
     )
     return _PAGE.format(title=html.escape(_TITLE), version=VERSION, sections=sections)
+
+
+def _mend_items(schema: Any) -> None:
+    """Let the items of `tuple[X, ...]` be X; the framework takes the dots for a second kind of item."""
+    if isinstance(schema, list):
+        for each in schema:
+            _mend_items(each)
+    elif isinstance(schema, dict):
+        for each in schema.values():
+            _mend_items(each)
+        if schema.get("items", {}).get("oneOf", ())[1:] == [{}]:
+            schema["items"] = schema["items"]["oneOf"][0]
 
 
 def _nothing() -> None:

@@ -28,7 +28,7 @@ from storage.slices import split_by_slice
 from storage.spans import Wanted
 from streams.entries import SeriesEntry, encode_entry
 from streams.memory import MemoryRecordStream
-from streams.port import Admission, Admitted, RecordStream
+from streams.port import Admission, Admitted, RecordStream, Refusal, Throttled
 from streams.shards import shard_of
 from tests.storage.layers import State, serial
 from workers.sealer import SealRules
@@ -79,18 +79,21 @@ class World:
 
     async def write(self, series: SeriesId, change: Change | Undo) -> Admitted:
         """Append a change, and note it where its position puts it."""
-        answer = await self.try_write(series, change)
-        assert answer is not None, "refused"
+        answer = await self._appended(series, change)
+        assert isinstance(answer, Admitted), answer
         return answer
 
     async def try_write(self, series: SeriesId, change: Change | Undo) -> Admitted | None:
         """Append a change and note it; None if it is refused."""
+        answer = await self._appended(series, change)
+        return answer if isinstance(answer, Admitted) else None
+
+    async def _appended(self, series: SeriesId, change: Change | Undo) -> Admitted | Refusal | Throttled:
         body = encode_entry(SeriesEntry(series, 1, change))
         shard = shard_of(series.tenant, series.asset, SHARDS)
         [answer] = await self.stream.append([Admission(shard, series, body)])
-        if not isinstance(answer, Admitted):
-            return None
-        self.acknowledged.setdefault(series, []).append((answer.position, change))
+        if isinstance(answer, Admitted):
+            self.acknowledged.setdefault(series, []).append((answer.position, change))
         return answer
 
     async def stage(self, series: SeriesId, columns: Columns, undo_s: int) -> Brought:

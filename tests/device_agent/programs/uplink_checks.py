@@ -1,6 +1,7 @@
 """The uplink, request by request: tokens, refusals, pauses, cuts before saving (MS-87, TB-55 to TB-57)."""
 
 import json
+from binascii import crc32
 
 from agent.clock import Clock
 from agent.config import Settings
@@ -286,10 +287,11 @@ class Wanted:
         return ("one", "two")[self.at]
 
     def begin(self):
-        self.got.append(b"")
+        self.got.append((0, 0))
 
     def put(self, octets):
-        self.got[-1] += octets
+        size, crc = self.got[-1]
+        self.got[-1] = (size + len(octets), crc32(octets, crc))
 
     def end(self):
         self.at += 1
@@ -307,13 +309,14 @@ def check_a_firmware_is_fetched_beside_the_samples():
     source = {"dataPoints": [{"id": "bmp180_pressure"}], "customData": {"firmware": 2}}
     configuration = dict(CONFIGURATION, dataSources=[source])
     long = bytes(range(256)) * 36
+    both = [(len(octets), crc32(octets)) for octets in (long, b"two")]
     rig = Rig(
         http(200, TOKEN), http(200, configuration), http(200, long), http(200, b"two"), http(200),
         http(404), http(200, configuration), http(200, long), http(200, b"two"), store=known(),
     )  # fmt: skip
     rig.uplink._update = Wanted()
     rig.steps(5)
-    assert rig.journal.sent == 3 and rig.uplink._update.got == [long, b"two"] and not rig.uplink.is_updated
+    assert rig.journal.sent == 3 and rig.uplink._update.got == both and not rig.uplink.is_updated
     rig.now += 600_000
     rig.uplink._configured_ms = rig.now
     rig.steps(1)
@@ -321,7 +324,7 @@ def check_a_firmware_is_fetched_beside_the_samples():
     rig.now += 600_000
     rig.uplink._token_until_ms = rig.now + 60_000
     rig.steps(3)
-    assert rig.uplink.is_updated and rig.uplink._update.got[-2:] == [long, b"two"]
+    assert rig.uplink.is_updated and rig.uplink._update.got[-2:] == both
 
 
 def check_answers_that_are_not_http_are_failures():
