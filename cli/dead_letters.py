@@ -7,7 +7,7 @@ from typing import Any
 import rich_click as click
 
 from cli.complaints import Complaint
-from cli.placing import DATA, STREAM, placed, settings_of
+from cli.placing import DATA, STORE, STREAM, placed, settings_of
 
 
 @click.group("dead-letters")
@@ -19,6 +19,8 @@ def dead_letters() -> None:
 
 
 _placed = placed(DATA, STREAM)
+_noted = placed(DATA, STORE, STREAM)
+"""The store has the audit log."""
 
 
 @dead_letters.command("list")
@@ -32,7 +34,7 @@ def list_letters(tenant: str | None, **options: Any) -> None:
 
 
 @dead_letters.command()
-@_placed
+@_noted
 @click.option("--tenant", metavar="NAME", help="Only this tenant's.")
 @click.option("--shard", type=click.IntRange(0), help="Only those of one shard.")
 @click.argument("positions", type=click.IntRange(1), nargs=-1)
@@ -47,7 +49,7 @@ def replay(tenant: str | None, shard: int | None, positions: tuple[int, ...], **
 
 
 @dead_letters.command()
-@_placed
+@_noted
 @click.argument("shard", type=click.IntRange(0))
 @click.argument("positions", type=click.IntRange(1), nargs=-1, required=True)
 def discard(shard: int, positions: tuple[int, ...], **options: Any) -> None:

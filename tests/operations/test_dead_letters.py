@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -12,11 +13,14 @@ import pytest
 from redis import Redis
 
 from bench.tenant import ASPECT, MODEL
+from runtime import wiring
 from runtime.places import stream_of
+from runtime.settings import load
 from schemas.changes import Upsert
 from schemas.columns import Column, Columns, Texts
 from streams.entries import SeriesEntry, encode_entry, open_entry
 from streams.valkey.scripts import ENTRY_MARKS
+from tests.cli.test_operating import lines_of
 from tests.workers.poison import changed, resealed
 
 LETTERS = "/api/aspectstore/v1/dead-letters"
@@ -194,6 +198,24 @@ def _check_discard(service, shard, unreadable):
     assert (2, "1 discarded\n") == (code, said)
     assert f"aspectstore: shard {shard.number} has no dead letter at 5" == complaint
     assert (0, "no dead letters\n", "") == command(service, "list")
+    place = {"shard": str(shard.number)}
+    assert [
+        ("dead_letter.discard", "operator", {**place, "positions": " ".join(positions)}, 200, ""),
+        ("dead_letter.discard", "operator", {**place, "positions": f"{unreadable} 5"}, 200, ""),
+    ] == [line for line in _logged(service) if line[1] == "operator"]
+
+
+def _logged(service):
+    """Read the platform's audit log."""
+
+    async def read():
+        audit = await wiring.open_audit(load({"ASPECTSTORE_CONFIG": ""}, {"data": str(service.data)}))
+        try:
+            return await lines_of(audit)
+        finally:
+            await audit.close()
+
+    return asyncio.run(read())
 
 
 def test_the_command_says_what_it_lacks(tmp_path):
