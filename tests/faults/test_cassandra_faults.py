@@ -103,10 +103,13 @@ def test_killing_writers_loses_nothing(kills: int, powered: Powered, tmp_path: P
 def test_a_power_cut_of_the_store_loses_nothing(cuts: int, powered: Powered, tmp_path: Path) -> None:
     """R8: commit log `batch`; the stream holds everything until the store has it for certain.
 
-    The load is one that the store can follow: under the shim it syncs some fifty times a second, a delete
-    takes several of them, and while the store starts, what it missed piles up.
+    Under the shim the store syncs some fifty times a second, and an undoable delete takes several of them: so
+    the load is one that it can follow, and leases are as long as they are by default, or writers would take
+    each other's shards, and the deletes in them, from the beginning again and again.
     """
-    house = house_on(powered.store(f"cut{cuts}"), tmp_path, ASPECTSTORE_TRIM_DELAY_S="0")
+    house = house_on(
+        powered.store(f"cut{cuts}"), tmp_path, ASPECTSTORE_TRIM_DELAY_S="0", ASPECTSTORE_LEASE_S="10"
+    )
     house.config["pause_ms"] = 250
     with running(house):
         with house.loaded():
