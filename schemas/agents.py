@@ -107,11 +107,26 @@ class Boarding(msgspec.Struct, frozen=True):
         )
 
 
+class Taken(NamedTuple):
+    """The last message that was taken of an agent."""
+
+    at_ms: int
+    correlation_id: str
+    stored: int
+    """Values of time series that were stored."""
+    refused: int
+    """What went to the quarantine: values, and payloads that have none."""
+    receipt: str
+    """Of what was stored, by the newest entry of each shard; empty where nothing was."""
+
+
 class Seen(NamedTuple):
     """When an agent was heard of: a run of arrivals without a gap in which it would have been offline."""
 
     since_ms: int
     last_ms: int
+    taken: Taken | None = None
+    """None: no message of it was taken (since this is written down)."""
 
     def is_online(self, now_ms: int) -> bool:
         """Tell whether the run goes on."""
@@ -122,7 +137,8 @@ def joined(one: Seen, other: Seen) -> Seen:
     """Give the run that two doors heard parts of; where there was a gap between them, the later one."""
     first, last = sorted((one, other), key=lambda seen: seen.last_ms)
     goes_on = first.is_online(last.since_ms)
-    return Seen(min(first.since_ms, last.since_ms) if goes_on else last.since_ms, last.last_ms)
+    taken = max((seen.taken for seen in (one, other) if seen.taken is not None), default=None)
+    return Seen(min(first.since_ms, last.since_ms) if goes_on else last.since_ms, last.last_ms, taken)
 
 
 def check_name(name: str) -> list[Problem]:

@@ -13,6 +13,7 @@ import msgspec
 
 from schemas.aspects import VariableType
 from schemas.codes import INVALID_BODY
+from schemas.devices.health import channel_of
 from schemas.errors import Problem
 from schemas.ids import AssetId
 from schemas.limits import UNIT_CHARACTERS_MAX
@@ -72,6 +73,8 @@ class Points(NamedTuple):
     """0: there was none yet."""
     configuration_id: str | None
     by_id: Mapping[str, Point]
+    channels: Mapping[str, str] = {}
+    """Channel of the agent's health → id of the data point."""
 
 
 NO_POINTS: Final = Points(0, None, {})
@@ -86,12 +89,30 @@ def etag_of(version: int) -> int:
 def points_in(body: bytes, version: int) -> Points:
     """Read from a stored configuration what routing needs; the rest is not kept in memory."""
     kept = msgspec.json.decode(body, type=_Kept)
-    points = {point.id: point for source in kept.data_sources for point in source.data_points}
-    return Points(etag_of(version), kept.configuration_id, points)
+    found = [point for source in kept.data_sources for point in source.data_points]
+    channels = {
+        channel: point.id for point in found if (channel := channel_of(point.id, point.custom_data.channel))
+    }
+    by_id = {point.id: Point(point.id, point.type, point.unit) for point in found}
+    return Points(etag_of(version), kept.configuration_id, by_id, channels)
+
+
+class _KeptCustom(msgspec.Struct, frozen=True):
+    channel: Any = None
+
+
+_NO_CUSTOM: Final = _KeptCustom()
+
+
+class _KeptPoint(msgspec.Struct):
+    id: str
+    type: VariableType
+    unit: str
+    custom_data: _KeptCustom = _NO_CUSTOM
 
 
 class _KeptSource(msgspec.Struct):
-    data_points: list[Point]
+    data_points: list[_KeptPoint]
 
 
 class _Kept(msgspec.Struct):

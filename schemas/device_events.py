@@ -28,11 +28,16 @@ class DeviceEvent(NamedTuple):
     sent: dict[str, Any]
     """As it came."""
     members: dict[str, Any]
-    """As event management takes it."""
+    """As event management takes it, but for the asset."""
+
+    def of(self, asset: str, sender: str) -> DeviceEvent:
+        """Give the event as it is kept for an asset; a sender's own asset has the id that it always had."""
+        event_id = self.id if asset == sender else _uuid(asset, self.id.encode())
+        return self._replace(id=event_id, members={**self.members, "entityId": asset})
 
 
 def read_events(payload: bytes, asset: str) -> list[DeviceEvent]:
-    """Read the events of a payload, which are those of the agent's asset; Malformed for what is no list.
+    """Read the events of a payload that an agent sends for its asset; Malformed for what is no list.
 
     The device's word for the type of its event becomes the `code` of a standard event, its number for how bad
     it is may be a text.
@@ -43,17 +48,19 @@ def read_events(payload: bytes, asset: str) -> list[DeviceEvent]:
         raise Malformed(f"the payload has no events: {error}") from None
     if len(events) > EVENTS_MAX:
         raise Malformed(f"a payload has at most {EVENTS_MAX} events")
-    return [DeviceEvent(_id(asset, sent), sent, _members(sent, asset)) for sent in events]
+    return [
+        DeviceEvent(_uuid(asset, msgspec.json.encode(sent, order="sorted")), sent, _members(sent))
+        for sent in events
+    ]
 
 
-def _members(sent: Mapping[str, Any], asset: str) -> dict[str, Any]:
+def _members(sent: Mapping[str, Any]) -> dict[str, Any]:
     members = {name: value for name, value in sent.items() if name not in _SERVICES_OWN}
     if "type" in sent:
         members.setdefault("code", sent["type"])
-    return {**members, "entityId": asset}
+    return members
 
 
-def _id(asset: str, sent: Mapping[str, Any]) -> str:
-    octets = msgspec.json.encode(sent, order="sorted")
+def _uuid(asset: str, octets: bytes) -> str:
     text = hashlib.blake2b(asset.encode() + octets, digest_size=16, person=b"event").hexdigest()
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

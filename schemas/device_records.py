@@ -23,6 +23,8 @@ from schemas.aspects import Variable
 from schemas.cells import record_bytes
 from schemas.columns import NO_QUALITY, Bools, Column, ColumnClass, Columns, Ints, Texts, Values
 from schemas.device_values import converted, quality_codes
+from schemas.devices.held import NOTHING_HELD, Held, spare
+from schemas.devices.twins import demand_single
 from schemas.diagnosis import Rules
 from schemas.errors import Malformed, TooLarge
 from schemas.limits import BODY_CELLS_MAX, RECORD_BYTES_MAX
@@ -76,6 +78,8 @@ class Reason(IntEnum):
     WINDOW = 6
     SIZE = 7
     CONFIGURATION = 8
+    HELD = 9
+    """In a replay: its cell has another value by now; where its other mappings bring it, it is stored."""
 
 
 class Share(NamedTuple):
@@ -105,10 +109,20 @@ class Sorted(NamedTuple):
 
 
 def read_samplings(payload: bytes) -> list[Sampling]:
-    """Read the JSON of a payload; Malformed for what is none.
+    """Read the JSON of a payload; Malformed for what is none, and where a member stands twice.
 
     Numbers and booleans that stand for themselves count as the texts that they are.
     """
+    samplings = _read(payload)
+    rows = len(samplings)
+    values = sum(len(each.values) for each in samplings)
+    codes = sum(value.quality_code is not None for each in samplings for value in each.values)
+    of_rows = {b'"timestamp"': rows, b'"values"': rows}
+    demand_single(payload, {**of_rows, b'"dataPointId"': values, b'"value"': values, b'"qualityCode"': codes})
+    return samplings
+
+
+def _read(payload: bytes) -> list[Sampling]:
     try:
         return _strict.decode(payload)
     except msgspec.ValidationError:
@@ -122,21 +136,30 @@ def read_samplings(payload: bytes) -> list[Sampling]:
     return [Sampling(each.timestamp, [_tight(value) for value in each.values]) for each in loose]
 
 
-def sort_out(samplings: Sequence[Sampling], routes: Routes, rules: Rules) -> Sorted:
-    """Find the series of every value and convert it.
+def sort_out(
+    samplings: Sequence[Sampling], routes: Routes, rules: Rules, held: Held = NOTHING_HELD
+) -> Sorted:
+    """Find the series of every value and convert it; over what is `held` nothing is written.
 
     TooLarge where columns for all would be out of proportion to a body (`BODY_CELLS_MAX`).
     """
     values = list(chain.from_iterable([sampling.values for sampling in samplings]))
     of_sampling = np.repeat(np.arange(len(samplings)), [len(sampling.values) for sampling in samplings])
     times_ms, faults = _times([sampling.timestamp for sampling in samplings], rules)
-    rows_ms, row_of = np.unique(times_ms, return_inverse=True)
-    payload = _Payload(values, row_of[of_sampling], faults[of_sampling])
+    if _is_ascending(times_ms):
+        rows_ms, rows = times_ms, of_sampling
+    else:
+        rows_ms, row_of = np.unique(times_ms, return_inverse=True)
+        rows = row_of[of_sampling]
+    payload = _Payload(values, rows, faults[of_sampling])
     gathered: dict[int, list[_Cells]] = {}
+    is_timely = not faults.any()
     for name, places in payload.by_data_point(routes):
-        timely = places[payload.reasons[places] == Reason.STORED]
+        timely = places if is_timely else places[payload.reasons[places] == Reason.STORED]
         for route in routes.by_point.get(name, ()) if len(timely) else ():
             cells = payload.cells(route.variable, timely)
+            if route.place in held and len(cells.places):
+                cells = payload.spared(cells, held[route.place], rows_ms)
             if len(cells.places):
                 gathered.setdefault(route.place, []).append(cells)
         if name in routes.faults:
@@ -175,6 +198,13 @@ class _Cells(NamedTuple):
     values: NDArray[np.generic] | list[str]
     quality: Ints | None
 
+    def picked(self, kept: Ints) -> _Cells:
+        """Give some of the values."""
+        values = self.values
+        some = [values[row] for row in kept.tolist()] if isinstance(values, list) else values[kept]
+        quality = None if self.quality is None else self.quality[kept]
+        return self._replace(places=self.places[kept], rows=self.rows[kept], values=some, quality=quality)
+
 
 class _Payload:
     """The values, and what has been found out about each."""
@@ -190,17 +220,20 @@ class _Payload:
 
         A payload may name as many data points as it has values, an agent has few that are mapped.
         """
-        ids = [value.data_point_id for value in self._values]
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(ids))}
-        number_of = np.fromiter(map(numbers.__getitem__, ids), np.int64, len(ids))
-        is_mapped = np.array([name in routes.by_point or name in routes.faults for name in numbers], np.bool_)
-        if not is_mapped.all():
-            self.refuse(np.flatnonzero(~is_mapped[number_of]), Reason.NO_MAPPING)
-        order = np.argsort(number_of, kind="stable")
-        ends = np.cumsum(np.bincount(number_of, minlength=len(numbers))).tolist()
-        for (name, number), mapped in zip(numbers.items(), is_mapped.tolist(), strict=True):
-            if mapped:
-                yield name, order[ends[number - 1] if number else 0 : ends[number]]
+        unmapped: list[int] = []
+        found: dict[str, list[int]] = {}
+        for place, value in enumerate(self._values):
+            name = value.data_point_id
+            if (places := found.get(name)) is not None:
+                places.append(place)
+            elif name in routes.by_point or name in routes.faults:
+                found[name] = [place]
+            else:
+                unmapped.append(place)
+        if unmapped:
+            self.refuse(np.array(unmapped, np.int64), Reason.NO_MAPPING)
+        for name, places in found.items():
+            yield name, np.array(places, np.int64)
 
     def refuse(self, places: Places, reason: Reason) -> None:
         """Note why these values are not stored; what was noted first stays."""
@@ -225,6 +258,13 @@ class _Payload:
             places, quality = places[kept], None if quality is None else quality[kept]
         return _Cells(variable, places, self._rows[places], values, quality)
 
+    def spared(self, cells: _Cells, held: Columns, rows_ms: Ints) -> _Cells:
+        """Leave out the values whose cells have other ones, and refuse them."""
+        times_ms = rows_ms[cells.rows]
+        left_out, refused = spare(held, cells.variable.id, times_ms, cells.values, cells.quality)
+        self.refuse(cells.places[refused], Reason.HELD)
+        return cells.picked(np.flatnonzero(~left_out)) if left_out.any() else cells
+
 
 def _times(texts: Sequence[str], rules: Rules) -> tuple[Ints, NDArray[np.uint8]]:
     """Read the time of each sampling, and why it is not taken."""
@@ -248,7 +288,7 @@ def _shares(
     room = BODY_CELLS_MAX
     shares = []
     for place, found in gathered.items():
-        rows = np.unique(np.concatenate([cells.rows for cells in found]))
+        rows = _rows_of(found)
         room -= len(rows) * len(found)
         if room < 0:
             raise TooLarge("The payload spreads over too many variables and times; send it in several.")
@@ -261,9 +301,28 @@ def _shares(
     return shares
 
 
+def _rows_of(found: Sequence[_Cells]) -> Ints:
+    """Give the rows in which at least one variable has a value, ascending; mostly each has one in all."""
+    first = found[0].rows
+    if _is_ascending(first) and all(_are_same(cells.rows, first) for cells in found):
+        return first
+    return np.unique(np.concatenate([cells.rows for cells in found]))
+
+
+def _is_ascending(numbers: Ints) -> bool:
+    return bool((numbers[1:] > numbers[:-1]).all())
+
+
+def _are_same(one: Ints, other: Ints) -> bool:
+    return one is other or (len(one) == len(other) and bool((one == other).all()))
+
+
 def _columns(cells: Sequence[_Cells], rows: Ints, rows_ms: Ints) -> Columns:
     found: dict[int, Column] = {}
     for each in cells:
+        if _are_same(each.rows, rows):
+            found[each.variable.id] = _whole(each)
+            continue
         at = np.searchsorted(rows, each.rows)
         present = np.zeros(len(rows), np.bool_)
         present[at] = True
@@ -271,11 +330,20 @@ def _columns(cells: Sequence[_Cells], rows: Ints, rows_ms: Ints) -> Columns:
         if each.quality is not None:
             quality = np.full(len(rows), NO_QUALITY, np.int64)
             quality[at] = each.quality
-            quality = None if (quality == NO_QUALITY).all() else quality
         found[each.variable.id] = Column(
-            _spread(each, at, len(rows)), None if present.all() else present, None, quality
+            _spread(each, at, len(rows)), None if present.all() else present, None, _codes(quality)
         )
     return Columns(rows_ms[rows], found, np.ones(len(rows), np.bool_))
+
+
+def _whole(cells: _Cells) -> Column:
+    """Make the column of a variable that has one value in each row, in their order."""
+    values = Texts.of(cells.values) if isinstance(cells.values, list) else cells.values
+    return Column(values, None, None, _codes(cells.quality))  # type: ignore[arg-type]
+
+
+def _codes(quality: Ints | None) -> Ints | None:
+    return None if quality is None or (quality == NO_QUALITY).all() else quality
 
 
 def _spread(cells: _Cells, at: Ints, rows: int) -> Values:

@@ -83,7 +83,7 @@ def diagnose(body: bytes, plan: Plan, rules: Rules, at: str) -> tuple[Lists | No
             f"{len(root)} records, and {rules.records_max} are allowed at a time; send several requests."
         )
         return None, [Problem(at, TOO_MANY_RECORDS, message)]
-    reader = _RecordReader(plan, rules)
+    reader = RecordReader(plan, rules)
     together = BODY_CELLS_MAX // len(plan.members) if plan.members else len(root)
     for place, record in enumerate(root[:together]):
         reader.read(record, f"{at}/{place}")
@@ -97,7 +97,7 @@ def diagnose(body: bytes, plan: Plan, rules: Rules, at: str) -> tuple[Lists | No
     return Lists(reader.times, reader.members), []
 
 
-class _RecordReader:
+class RecordReader:
     """Reads one record after the other, and keeps what it read and what was wrong."""
 
     def __init__(self, plan: Plan, rules: Rules) -> None:
@@ -136,6 +136,16 @@ class _RecordReader:
             self._read_together(row, at)
         for values, value in zip(self.members, row, strict=True):
             values.append(value)
+
+    def take(self, record: object, at: str) -> list[Problem]:
+        """Read one record, and keep it only if nothing is wrong with it; gives what is."""
+        rows = len(self.times)
+        self.read(record, at)
+        problems, self.problems = self.problems, []
+        if problems:
+            for values in (self.times, *self.members):
+                del values[rows:]
+        return problems
 
     def _complain(self, pointer: str, code: str, message: str) -> None:
         self.problems.append(Problem(pointer, code, message))

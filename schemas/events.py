@@ -79,12 +79,17 @@ def fitted(event: Event, fields: Sequence[EventField]) -> tuple[Event, list[Prob
             if field.required:
                 problems.append(Problem(f"/{field.name}", codes.MISSING_BODY, "The type requires it."))
             continue
-        read = _READ[field.type](value) if field.type != "ENUM" else _read_enum(value, field.values)
+        read = read_member(field, value)
         if read is None:
             problems.append(_problem(f"/{field.name}", f"{field.type} is expected."))
         else:
             members[field.name] = read
     return msgspec.structs.replace(event, members=members), problems
+
+
+def read_member(field: EventField, value: object) -> object:
+    """Bring what stands in a field into the field's type; None for what is none of its values."""
+    return _READ[field.type](value) if field.type != "ENUM" else _read_enum(value, field.values)
 
 
 def check_event_change(old: Event, new: Event, fields: Sequence[EventField]) -> list[Problem]:

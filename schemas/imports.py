@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple, Protocol
+from enum import Enum
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -29,6 +30,11 @@ class ImportFile(msgspec.Struct, frozen=True, kw_only=True):
     def size(self) -> int:
         """Give its length in bytes."""
         return sum(content.size for content in self.contents)
+
+
+def report_path(job_id: str, number: int) -> str:
+    """Give the path of the report of refused rows of one file of an import, counted from 1."""
+    return f"imports/{job_id}/{number}.csv"
 
 
 class BulkImport(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,10 +74,13 @@ class ImportSeries(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the import's aspect types it has."""
 
 
+LOGGER: Final = "logger"
+
+
 class LoggerImport(msgspec.Struct, frozen=True, kw_only=True):
     """An import of logger files by their declared type (SM-03)."""
 
-    source: str = "logger"
+    source: str = LOGGER
     entity: AssetId
     """The asset among whose files they lie, and the reports of refused rows."""
     by: str
@@ -88,6 +97,26 @@ class LoggerImport(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False
     """True: whether the same was imported before is not asked."""
     undo_s: int
+    replaces: str = ""
+    """The import of an earlier version of the file; empty: there is none."""
+    key: str = ""
+    """The name of the key of encrypted archives; empty: they are not encrypted."""
+    only: tuple[ImportFile, ...] = ()
+    """A replay: reports of refused rows, one a file, whose rows alone are read; empty: it is none."""
+    replaces_asked: bool = False
+    """True: somebody named it, and the job fails where it cannot be replaced."""
+
+
+class Correction(NamedTuple):
+    """What an import corrects."""
+
+    earlier: str
+    """The job that imported the earlier version."""
+    asked: bool
+    """True: somebody named it: all that it wrote is replaced, or the import fails. False: it has the same
+    name; a file without a time in common with it replaces nothing."""
+    inside_only: bool
+    """True: rows outside the times from the first to the last row of the later version stay."""
 
 
 class Tally(NamedTuple):
@@ -101,6 +130,18 @@ class Tally(NamedTuple):
     """The path of the file that tells of each; empty where none was refused."""
 
 
+class RowKind(Enum):
+    """What a row of a source is: that decides how rows of one time meet, and when one is a duplicate."""
+
+    WHOLE = "whole"
+    """A record: the later one of a time stands, and it takes the place of what the series had."""
+    PART = "part"
+    """Some values of a record: they are merged, and a row of which every value is given again is a
+    duplicate."""
+    READING = "reading"
+    """A part of one value; several of them may have been put together before they are staged."""
+
+
 class Batch(NamedTuple):
     """Rows of one series, as they come out of a source."""
 
@@ -110,6 +151,8 @@ class Batch(NamedTuple):
     """How many bytes of the source came with them."""
     tally: Tally | None = None
     """With the last batch of a unit whose rows may be refused one by one."""
+    made_of: int | None = None
+    """Of how many rows of the source the rows were put together; None: each is one."""
 
 
 class BadSource(Exception):  # what it says are the reasons
@@ -127,6 +170,10 @@ class Source(Protocol):
     @property
     def units(self) -> int:
         """Count the units: files, which are staged one after the other, a later one over an earlier one."""
+
+    @property
+    def kind(self) -> RowKind:
+        """Tell what each of its rows is."""
 
     def read(self, unit: int) -> AsyncIterator[Batch]:
         """Give the rows of a unit; raises BadSource where it is not to be taken at all."""

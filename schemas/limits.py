@@ -245,6 +245,10 @@ QUARANTINE_ROOM_SHARE = 20
 """This part of the room is made at once, so that a full quarantine does not count at each message."""
 QUARANTINE_AGE_MS_MAX = 30 * DAY_MS
 """Time to see it, to mend the mapping and to replay; then it goes."""
+FLEET_LISTED_MAX = 100
+"""Agents of one page: of each the newest values of its health are read."""
+FLEET_LOOKED_BACK_MS = 31 * DAY_MS
+"""How old a report of its health may be that is shown of an agent."""
 DIAGNOSTICS_MAX = 5  # MS-86
 DIAGNOSTIC_CHARACTERS_MAX = 4_096  # wire 6.6
 DIAGNOSTIC_MESSAGES_MAX = 2_000
@@ -276,7 +280,7 @@ JOBS_KEPT_DAYS = 30
 JOBS_KEPT_MAX = 1_000
 """Of a tenant; older ones that have ended are forgotten first. All are read for a page, some 2 MB."""
 JOB_THREADS = 2
-"""Of the library that reads files: one reads ahead while the other parses; the rest of a job is one thread."""
+"""Of the library that reads files: one reads ahead while the other parses; the rest is one thread."""
 JOB_S_MAX = 5 * 3_600
 """How long one attempt at a job may take: below what the queue allows, so that the job can say so itself."""
 JOB_MEMORY_MB_DEFAULT = 1_024
@@ -297,6 +301,16 @@ IMPORT_FILES_MAX = 10
 """Logger files of one import: each is looked at before the job is made."""
 IMPORT_SERIES_MAX = 1_000
 """That one import of logger files may write to: each is told to the job, some 100 bytes."""
+EXPORT_SERIES_MAX = 1_000
+"""Of one export: each is told to the job, some 100 bytes."""
+EXPORT_COLUMNS_MAX = 20_000
+"""Variables of one export: each is told to the job, some 20 bytes."""
+EXPORT_WORDS_MAX = 1_000
+"""Names or patterns of assets, of aspects, of variables in a request for an export."""
+EXPORT_KEPT_HOURS_DEFAULT = 7 * 24
+"""How long what an export came to can be fetched, where nobody says: over a holiday."""
+EXPORT_KEPT_HOURS_MAX = 30 * 24
+"""As long as its job can be looked up."""
 IMPORT_REPORT_BYTES_MAX = 16 * MB
 """Of the report of one file, some 200,000 refused rows; the counts go on beyond."""
 
@@ -329,6 +343,18 @@ BURST_S_MAX = 30 * 86_400
 """A budget is full again after so long at most, so that its time in microseconds is exact as a double."""
 BURST_S = 10
 """The burst of a budget that names none, in seconds of its rate: as the dialect has it (MS-23)."""
+STREAMS_MAX = 1_000
+"""Declared TimeBase streams of a tenant: each door holds all of them, half a kilobyte each."""
+STREAM_TYPES_MAX = 100
+"""Names that `$type` may have in one of them."""
+STREAM_SYMBOLS_MAX = 100
+"""Symbols of one write to a TimeBase stream: each is an entry of its own, all are admitted in one trip."""
+STREAM_SERIES_MAX = 1_000
+"""Series that one question about a TimeBase stream, or one purge of it, goes through."""
+STREAM_ROWS_MAX = 100_000
+"""Rows that are gone through for one answer from a TimeBase stream, those before `offset` included: 0.1 s."""
+STREAM_ANSWER_ROWS_MAX = 20_000
+"""Messages of one answer: a few megabytes, written within half a second."""
 POLICIES_MAX = 1_000
 """Each door holds all of them: about a megabyte."""
 

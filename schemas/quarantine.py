@@ -48,6 +48,8 @@ class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
     boundary: str
     content: Content
     """The message."""
+    door: str = ""
+    """Through which it came, where no agent sent it; empty: by the agents' exchange."""
 
     @property
     def content_type(self) -> str:
@@ -126,6 +128,7 @@ _WORDS: Final = {
     Reason.TIMESTAMP: "Timestamp that is no time",
     Reason.WINDOW: "Timestamp outside the time that is taken",
     Reason.SIZE: "Value in a record that is too large",
+    Reason.HELD: "Value whose place has another value by now",
 }
 
 

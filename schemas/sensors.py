@@ -16,11 +16,16 @@ import msgspec
 
 from schemas.aspects import is_lawful_name
 from schemas.errors import Malformed, TooLarge
+from schemas.ids import AssetId
 from schemas.limits import MB, NAME_CHARACTERS_MAX, TIME_MS_MAX, TIME_MS_MIN, VARIABLE_NAME_CHARACTERS_MAX
 from schemas.zones import zone_of
 
+KIND = "sensors"
+"""Of the catalogue's document that keeps what is known of an asset's sensors, under the asset's id."""
 SENSORS_MAX = 10_000
-"""Of one document: a hundred masts with all their sensors and statistics."""
+"""Of one document of the data model, and of one answer: a hundred masts with all sensors and statistics."""
+SENSORS_OF_ASSET_MAX = 2_000
+"""A document of the catalogue with so many is half a megabyte."""
 SENSOR_DOCUMENT_BYTES_MAX = 8 * MB
 """Forty sensors with their calibrations take 50 kB."""
 
@@ -70,6 +75,13 @@ class Sensor(
         """Tell whether it holds at an instant."""
         after = self.from_ms is None or self.from_ms <= time_ms
         return after and (self.to_ms is None or time_ms < self.to_ms)
+
+
+class AssetSensors(msgspec.Struct, frozen=True, kw_only=True):
+    """The sensors of one asset, as the catalogue keeps them: `Sensor.aspect` is the aspect's id there."""
+
+    asset: AssetId
+    sensors: tuple[Sensor, ...]
 
 
 class Selector(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

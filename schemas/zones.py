@@ -96,6 +96,22 @@ def to_utc(local_ms: Ints, zone: tzinfo, repeated: Repeated, skipped: Skipped) -
     )
 
 
+def ahead_of_utc(time_ms: Ints, zone: tzinfo) -> Ints:
+    """Tell how many milliseconds clocks of a zone are ahead of UTC at instants; none where calendars end."""
+    if not isinstance(zone, ZoneInfo):
+        ahead = zone.utcoffset(None)
+        assert ahead is not None
+        everywhere: Ints = np.full(len(time_ms), int(ahead / timedelta(milliseconds=1)), np.int64)
+        local_ms = time_ms + everywhere
+        everywhere[(local_ms < TIME_MS_MIN) | (local_ms > TIME_MS_MAX)] = 0
+        return everywhere
+    days, inverse = np.unique(time_ms // DAY_MS, return_inverse=True)
+    around = [_offsets_around(zone, day) for day in days.tolist()]
+    before, after, change = np.array(around, np.int64).reshape(-1, 3)[inverse].T
+    ahead_ms: Ints = np.where(time_ms < change, before, after)
+    return ahead_ms
+
+
 class _Around(NamedTuple):
     """The offsets of a zone around one local day, and the instant between them."""
 

@@ -6,14 +6,12 @@ that line protocol gives. A table ends at an empty line or at the next annotatio
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.errors import Malformed
 from schemas.filetypes.chunks import Chunk
-from schemas.filetypes.sparse import FIELD, MEASUREMENT, TAG, Gathering, Value
+from schemas.filetypes.sparse import FIELD, MEASUREMENT, TAG, Gathering, Value, csv_rows
 from schemas.filetypes.text import Block
 
 _DATATYPE, _GROUP, _DEFAULT = "#datatype", "#group", "#default"
@@ -38,9 +36,7 @@ def read_annotated(blocks: Iterator[Block], gathering: Gathering) -> Iterator[Ch
     table: _Table | None = None
     bytes_in = 0
     for block in blocks:
-        reader = csv.reader(io.StringIO(block.octets.decode(), newline=""))
-        line = block.first_line
-        for cells in reader:
+        for line, cells in csv_rows(block, gathering):
             if not any(cells):
                 table, notes = None, {}
             elif cells[0].startswith("#"):
@@ -51,7 +47,6 @@ def read_annotated(blocks: Iterator[Block], gathering: Gathering) -> Iterator[Ch
                 table = _table_of(cells, notes, line)
             else:
                 _add(gathering, line, cells, table)
-            line = block.first_line + reader.line_num
             if gathering.is_full:
                 yield gathering.take(block.bytes_in)
         bytes_in = block.bytes_in

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.aspects import Variable, VariableType
-from schemas.columns import Bools, Column, ColumnClass, Texts
+from schemas.columns import Bools, Column, ColumnClass, Ints, Texts
 from schemas.filetypes.cells import Cells, Wrong, check_doubles, check_texts, read_cells, without_na
 from schemas.filetypes.model import FileType
 from schemas.limits import INT_MAX, INT_MIN
@@ -22,12 +23,12 @@ def convert(column: Column, variable: Variable, file_type: FileType) -> Cells:
     """Make the values of a column values of a variable; rows without a value are left alone."""
     given, wanted = column.column_class, variable.type.column_class
     if given is ColumnClass.TEXT:
-        array = _array_of(column)
+        array = array_of(column)
         if wanted is ColumnClass.TEXT:
             return check_texts(array, variable.characters_max)
         return read_cells(without_na(array, file_type.na_values), variable, file_type)
     if wanted is ColumnClass.TEXT:
-        return check_texts(_array_of(_as_texts(column)), variable.characters_max)
+        return check_texts(array_of(_as_texts(column)), variable.characters_max)
     if wanted is given:
         return _checked(column, variable)
     assert not isinstance(column.values, Texts)
@@ -88,7 +89,7 @@ def _whole(column: Column, variable: Variable) -> Cells:
     return Cells(checked.column, found + checked.wrong)
 
 
-def _array_of(column: Column) -> pa.Array:
+def array_of(column: Column) -> pa.Array:
     """View a column of texts as an array of the library."""
     assert isinstance(column.values, Texts)
     validity = None
@@ -97,6 +98,18 @@ def _array_of(column: Column) -> pa.Array:
     offsets = pa.py_buffer(column.values.offsets.astype("<i4"))
     octets = pa.py_buffer(np.ascontiguousarray(column.values.octets))
     return pa.StringArray.from_buffers(len(column.values), offsets, octets, validity)
+
+
+def numbered(column: Column) -> tuple[Ints, list[str]]:
+    """Number the texts of a column in the order in which they come; absent ones are the empty text."""
+    if isinstance(column.values, Texts):
+        array = array_of(column)
+    else:
+        array = pa.array([str(value) for value in column.values.tolist()], pa.string())
+    if column.present is not None:
+        array = pc.if_else(pa.array(column.present), array, "")
+    coded = array.dictionary_encode()
+    return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary.to_pylist()
 
 
 def _as_texts(column: Column) -> Column:

@@ -23,7 +23,7 @@ from schemas.filetypes.limits import (
 )
 from schemas.filetypes.model import FileFormat, FileType
 
-_ATTRIBUTE = re.compile(r"[\s#]*([A-Za-z][^=:\t;,]{0,63}?)\s*(?:[=\t;,]|:(?=\s))\s*(\S.*?)\s*")
+_ATTRIBUTE = re.compile(r"[\s#]*([A-Za-z][^=:\t;,]{0,63}?)\s*(?:[=\t;,]|:(?=\s))\s*+(\S.*?)\s*")
 _MENTIONED_MAX = 5
 
 
@@ -62,10 +62,17 @@ def _split_line(line: str, file_type: FileType) -> list[str]:
     if file_type.delimiter_pattern:
         cells = delimiter_of(file_type.delimiter_pattern).split(line.strip())
     elif file_type.quote:
-        cells = next(csv.reader([line], delimiter=file_type.delimiter, quotechar=file_type.quote), [""])
+        cells = _quoted_cells(line, file_type)
     else:
         cells = line.split(file_type.delimiter)
     return [cell.strip() for cell in cells]
+
+
+def _quoted_cells(line: str, file_type: FileType) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=file_type.delimiter, quotechar=file_type.quote), [""])
+    except csv.Error:  # A cell of more characters than any name has: it is no header, quotes or not.
+        return line.split(file_type.delimiter)
 
 
 @lru_cache(maxsize=64)

@@ -34,7 +34,11 @@ PATTERN_CHARACTERS_MAX = 256
 PATTERN_REPEATS_MAX = 3
 """Repeats without end in one regular expression: the work grows with the length of a name to this power."""
 PATTERN_CHOICES_MAX = 8
-"""Repeats, options and alternatives in all: each can double the work."""
+"""Repeats, options and alternatives in all: each multiplies the work."""
+PATTERN_WAYS_MAX = 2_000_000_000
+"""In which all patterns of a file type can be held against all names of a file: a second, measured."""
+DELIMITER_WAYS_MAX = 64
+"""In which what stands before the end of a delimiter can be read: they are tried at every character of a file."""
 
 PARQUET_HELD_BYTES_MAX = 64 * MB
 """A Parquet file that can be read from its beginning only is held whole up to this size."""

@@ -13,6 +13,7 @@ from schemas.codes import INVALID_BODY
 from schemas.errors import Invalid, Problem
 from schemas.filetypes.chunks import Head
 from schemas.filetypes.model import FileType, NewColumns, Rule
+from schemas.filetypes.patterns import Work
 from schemas.filetypes.sparse import FIELD, MEASUREMENT, TAG
 from schemas.sensors import Sensor, columns_of, variable_name
 
@@ -45,11 +46,15 @@ class Mapper:
         self._units = head.units
         self._left_out = reserved_columns(file_type) | set(head.times)
         self._targets: dict[str, Target | None] = {}
+        self._work = Work()
         self.unplaced: dict[str, None] = {}
         """Columns that no rule places, in the order in which they were asked for."""
 
     def target(self, column: str) -> Target | None:
-        """Find the target of a column; None: it is left out, or no rule places it (`unplaced`)."""
+        """Find the target of a column; None: it is left out, or no rule places it (`unplaced`).
+
+        TooLarge where the patterns of the rules would take too long.
+        """
         if column not in self._targets:
             self._targets[column] = self._find(column)
         return self._targets[column]
@@ -74,7 +79,7 @@ class Mapper:
         if rule.column is not None:
             fits = rule.column == column
         elif rule.pattern is not None:
-            match = pattern_of(rule.pattern).fullmatch(column)
+            match = self._work.match(rule.pattern, column)
             fits = match is not None
             named = {} if match is None else {name: text or "" for name, text in match.groupdict().items()}
         else:
@@ -133,12 +138,6 @@ def reserved_columns(file_type: FileType) -> frozenset[str]:
     narrow = (file_type.narrow.sensor, file_type.narrow.value) if file_type.narrow else ()
     labels = {file_type.asset_column, file_type.aspect_column, MEASUREMENT, *narrow}
     return frozenset({*file_type.time_columns, *labels, ""})
-
-
-@lru_cache(maxsize=1024)
-def pattern_of(pattern: str) -> re.Pattern[str]:
-    """Compile the pattern of a rule."""
-    return re.compile(pattern)
 
 
 def _filled(template: str, named: Mapping[str, str]) -> str:

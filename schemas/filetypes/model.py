@@ -51,6 +51,18 @@ class NewColumns(Enum):
     """It becomes a variable of the aspect that the file type names."""
 
 
+class Versions(Enum):
+    """What a file is to the one of the same name that was imported before."""
+
+    REPLACE = "replace"
+    """A later version: all rows that it has no more disappear."""
+    WINDOW = "window"
+    """A later part of what the logger holds: rows that it has no more disappear from its first time to its
+    last one, older ones stay."""
+    SEPARATE = "separate"
+    """Another file; both stand, and rows of one time are the later one's."""
+
+
 class Precision(Enum):
     """The unit of whole-number times."""
 
@@ -147,3 +159,5 @@ class FileType(
     aspect_column: str = ""
     rules: Annotated[tuple[Rule, ...], msgspec.Meta(max_length=DOCUMENT_ITEMS_MAX)] = ()
     new_columns: NewColumns = NewColumns.REFUSE
+    versions: Versions = Versions.REPLACE
+    """Files of one name, for one asset and aspect, by this file type, are versions of one file."""

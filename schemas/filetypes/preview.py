@@ -12,11 +12,13 @@ from itertools import islice
 import msgspec
 
 from schemas.aspects import VariableType
-from schemas.columns import ColumnClass
+from schemas.columns import Column, ColumnClass, Texts
 from schemas.errors import Refused
 from schemas.filetypes.building import ANY_TIME, TimeBounds
+from schemas.filetypes.cells import guess_type
 from schemas.filetypes.chunks import Chunk, Head, RefusedRow, Seekable, Source, cut
-from schemas.filetypes.conversion import text_at
+from schemas.filetypes.conversion import array_of, text_at
+from schemas.filetypes.labels import Labels, Piece, pieces_of, readings_of
 from schemas.filetypes.limits import (
     PREVIEW_BYTES_MAX,
     PREVIEW_REFUSED_MAX,
@@ -49,6 +51,8 @@ class SeenColumn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     use: str
     """`time`, `place`, `value`, `quality`, `skipped` or `unplaced`."""
     target: Target | None = None
+    aspects: tuple[str, ...] = ()
+    """Of a file whose rows name aspects: those in which the first rows have values of it."""
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -129,6 +133,7 @@ def _columns(
     found = {name: column for chunk in reversed(chunks) for name, column in chunk.columns.items()}
     names = head.columns or tuple(found)
     seen: list[SeenColumn] = []
+    aspects = _aspects(chunks, file_type, mapper)
     for name in filter(None, names):
         target = None
         if name in head.times:
@@ -139,7 +144,7 @@ def _columns(
             use = "quality"
         else:
             target = mapper.target(name)
-            use = "value" if target is not None else "unplaced" if name in mapper.unplaced else "skipped"
+            use = _use(name, target, mapper)
         looks = _LOOK[found[name].column_class] if name in found else None
         seen.append(
             SeenColumn(
@@ -149,9 +154,39 @@ def _columns(
                 statistic=head.statistics.get(name, ""),
                 use=use,
                 target=target,
+                aspects=aspects.get(name, ()),
             )
         )
+    for name, values in readings_of(chunks, file_type).items():
+        target = mapper.target(name)
+        told = SeenColumn(name=name, type=_look(values), use=_use(name, target, mapper), target=target)
+        seen.append(msgspec.structs.replace(told, aspects=aspects.get(name, ())))
     return seen
+
+
+def _use(name: str, target: Target | None, mapper: Mapper) -> str:
+    if target is not None:
+        return "value"
+    return "unplaced" if name in mapper.unplaced else "skipped"
+
+
+def _aspects(chunks: list[Chunk], file_type: FileType, mapper: Mapper) -> dict[str, tuple[str, ...]]:
+    """Name the aspects in which columns, or sensors, have values; nothing where rows name none."""
+    found: dict[str, set[str]] = {}
+    for chunk in chunks if file_type.aspect_column else ():
+        labels = Labels(chunk, file_type)
+        for name, rows, values in pieces_of(chunk, file_type):
+            target = mapper.target(name)
+            if target is not None:
+                found.setdefault(name, set()).update(labels.aspects_of(Piece(target, rows, values)))
+    return {name: tuple(sorted(aspects - {""})) for name, aspects in found.items()}
+
+
+def _look(values: Column) -> VariableType:
+    """Tell of what type values are that may be texts of another one."""
+    if not isinstance(values.values, Texts):
+        return _LOOK[values.column_class]
+    return guess_type(array_of(values))
 
 
 def _rows(chunks: list[Chunk], names: list[str]) -> Iterator[tuple[str, ...]]:

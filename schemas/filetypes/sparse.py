@@ -6,7 +6,9 @@ every such format, so that one rule of a file type fits them all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from schemas.filetypes.chunks import Chunk
 from schemas.filetypes.limits import CHUNK_CELLS_MAX, COLUMN_NAME_CHARACTERS_MAX, COLUMNS_MAX
 from schemas.filetypes.model import FileType
 from schemas.filetypes.moments import REASONS, read_times
+from schemas.filetypes.text import Block
 from schemas.limits import DOUBLE_MAGNITUDE_BELOW, DOUBLE_MAGNITUDE_MIN, LONG_MAX, LONG_MIN
 
 MEASUREMENT, TAG, FIELD = "measurement", "tags.", "fields."
@@ -24,6 +27,25 @@ Value = float | int | bool | str
 """Of one cell; what is absent is not there."""
 
 _ROWS_MAX = 20_000
+_EXACT_AS_DOUBLE = 2**53
+"""Whole numbers up to here are doubles, too."""
+
+LONG_CELL = "a cell is longer than a text can be"
+
+
+def csv_rows(block: Block, gathering: Gathering) -> Iterator[tuple[int, Sequence[str]]]:
+    """Give the rows of a text with commas, each with its line; refuses one whose cell cannot be read."""
+    reader = csv.reader(io.StringIO(block.octets.decode(), newline=""))
+    while True:
+        line = block.first_line + reader.line_num
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error:
+            gathering.refuse(line, "", LONG_CELL, "")
+            continue
+        yield line, cells
 
 
 class Gathering:
@@ -120,7 +142,7 @@ def _column(rows: list[int], values: list[Value], count: int) -> Column:
         whole = np.zeros(count, np.int64)
         whole[rows] = values
         return Column(whole, present)
-    if kinds <= {int, float}:
+    if kinds <= {int, float} and all(abs(value) <= _EXACT_AS_DOUBLE for value in values if type(value) is int):
         doubles = np.zeros(count, np.float64)
         doubles[rows] = values
         return Column(doubles, present)

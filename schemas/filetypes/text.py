@@ -57,12 +57,17 @@ def detect_encoding(start: bytes, *, is_all: bool = False) -> str:
     return UTF_8
 
 
+_NOT_OF_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"}
+"""Of names and of programs: they are not read piece by piece, some take time by the square."""
+
+
 def is_encoding(name: str) -> bool:
-    """Tell whether text can be read by this name."""
+    """Tell whether text of files can be read by this name."""
     try:
-        return codecs.lookup(name)._is_text_encoding
+        found = codecs.lookup(name)
     except LookupError:
         return False
+    return found._is_text_encoding and found.name not in _NOT_OF_FILES
 
 
 def read_blocks(

@@ -6,31 +6,26 @@ kinds of prefixes may stand in one file, and keys may look like prefixes themsel
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Sequence
 
 from schemas.filetypes.chunks import Chunk
-from schemas.filetypes.sparse import FIELD, MEASUREMENT, TAG, Gathering, Value
+from schemas.filetypes.sparse import FIELD, MEASUREMENT, TAG, Gathering, Value, csv_rows
 from schemas.filetypes.text import Block
 
 _NONE = "_none"
 _PREFIXES = (("_tag_", TAG), ("t_", TAG), ("_field_", FIELD), ("f_", FIELD))
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf|nan")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?inf|nan")
 
 
 def read_tinyflux(blocks: Iterator[Block], gathering: Gathering) -> Iterator[Chunk]:
     """Read every point; tags and fields without a value are left out."""
     bytes_in = 0
     for block in blocks:
-        reader = csv.reader(io.StringIO(block.octets.decode(), newline=""))
-        line = block.first_line
-        for cells in reader:
+        for line, cells in csv_rows(block, gathering):
             if cells:
                 _add(gathering, line, cells)
-            line = block.first_line + reader.line_num
             if gathering.is_full:
                 yield gathering.take(block.bytes_in)
         bytes_in = block.bytes_in

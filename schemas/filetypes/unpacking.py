@@ -43,6 +43,8 @@ _ZSTD_PIECE_BYTES = 512
 _END, _END_BYTES, _COMMENT_BYTES_MAX = b"PK\x05\x06", 22, 65_535
 _DIRECTORY_BYTES_MAX = 1_000 * MEMBERS_MAX
 _ENCRYPTED = 1
+_DAMAGED = (BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, OverflowError, ValueError, struct.error)
+"""What the library raises for bytes that no archive has: the last ones for names, places and sizes."""
 
 
 class Member(NamedTuple):
@@ -254,7 +256,7 @@ def _member(
             pieces = _opened(archive, info, passwords)
         for piece in pieces:
             yield meter.out(piece)
-    except (BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+    except _DAMAGED as error:
         locked = " or the password is wrong" if info.flag_bits & _ENCRYPTED else ""
         raise Malformed(f"{name} in the zip file is damaged{locked}: {error}.") from None
     except NotImplementedError:
@@ -312,4 +314,4 @@ def _locked(info: ZipInfo, passwords: Sequence[bytes]) -> Refused:
     name = _last_name(info.filename)
     if passwords:
         return Malformed(f"No password that is known opens {name} in the zip file.")
-    return Malformed(f"{name} in the zip file is encrypted; name its password.")
+    return Malformed(f"{name} in the zip file is encrypted; name its key.")

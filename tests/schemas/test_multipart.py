@@ -207,4 +207,4 @@ def test_what_looks_like_delimiters_costs_little(piece):
     with pytest.raises((Malformed, TooLarge)):
         parse_parts(body, b"b")
 
-    assert time.process_time() - begun < 0.5
+    assert time.process_time() - begun < 2

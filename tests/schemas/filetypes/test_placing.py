@@ -12,7 +12,7 @@ from schemas.columns import Column, Texts
 from schemas.errors import Invalid
 from schemas.filetypes.mapping import Mapper, Target, plan_columns
 from schemas.filetypes.model import FileFormat, FileType, Narrow, NewColumns, Rule
-from schemas.filetypes.placing import Placement, Placer
+from schemas.filetypes.placing import NoPlace, Placement, Placer
 from schemas.filetypes.presets import PRESETS
 from schemas.filetypes.reading import open_table, read_table
 from schemas.sensors import Sensor
@@ -140,8 +140,38 @@ def test_a_narrow_file_becomes_wide() -> None:
         placement
     )
     (one,) = placement.placed
-    assert ([3, 2], True, 4) == (one.lines.tolist(), one.is_partial, one.rows_in)
+    assert ([3, 2], 4) == (one.lines.tolist(), one.rows_in)
     assert ([6], 4) == ([row.line for row in placement.refused], placement.rows_stored)
+
+
+def test_a_column_of_one_asset_meets_rows_that_name_it() -> None:
+    """A rule may name an asset that the column of assets names for some rows only: each value has its row."""
+    rules = (Rule(column="b", asset="x"), Rule(column="a"))
+    file_type = msgspec.structs.replace(BASE, asset="", asset_column="who", rules=rules)
+    octets = b"t,who,a,b\n2020-01-01,y,1,5\n2020-01-02,x,2,6\n2020-01-03,,3,7\n2020-01-04,x,4,\n"
+
+    placement = place(file_type, octets)
+
+    days = {"2020-01-01": {"b": 5.0}, "2020-01-02": {"a": 2.0, "b": 6.0}, "2020-01-04": {"a": 4.0}}
+    assert {("x", "wind"): days, ("y", "wind"): {"2020-01-01": {"a": 1.0}}} == seen(placement)
+    assert ([4], 3, 3) == (
+        [row.line for row in placement.refused], placement.rows_stored, placement.rows_placed
+    )  # fmt: skip
+
+
+def test_what_has_no_place_is_refused_by_its_own_row() -> None:
+    """Readings of one time share a record, not their fate (SM-06, SM-10)."""
+    file_type = msgspec.structs.replace(BASE, narrow=Narrow(sensor="s", value="v"))
+    (chunk,) = read_table(file_type, [b"t,s,v\n2020-01-01,a,1\n2020-01-01,b,2\n2020-01-01,c,3\n"])
+
+    def find(_asset: str, _aspect: str, target: Target) -> Variable | NoPlace | None:
+        return NoPlace("is not known", target.variable, "x") if target.variable == "b" else None
+
+    placement = Placer(file_type, Mapper(file_type), find).place(chunk)
+
+    assert {("mast", "wind"): {"2020-01-01": {"a": 1.0, "c": 3.0}}} == seen(placement)
+    assert [(3, "b", "is not known", "x")] == [tuple(row) for row in placement.refused]
+    assert 2 == placement.rows_placed == placement.placed[0].rows_in
 
 
 @pytest.mark.parametrize("policy", NewColumns)

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.aspects import VariableType
 from schemas.filetypes import limits
-from schemas.filetypes.model import FileType, NewColumns, Rule
+from schemas.filetypes.model import FileType, Narrow, NewColumns, Rule
 from schemas.filetypes.presets import PRESETS
 from schemas.filetypes.preview import SeenColumn, preview
 from schemas.sensors import Sensor
@@ -41,6 +41,22 @@ def test_first_rows_and_problems_are_told() -> None:
             ("2020-01-02T00:00:00.000Z", "y", "3.0", "0.0", "j", "")) == found.rows  # fmt: skip
     assert [(4, "t")] == [(row.line, row.column) for row in found.refused]
     assert (2, 1, "") == (found.rows_read, found.refused_count, found.problem)
+
+
+def test_sensors_of_a_narrow_file_are_told_as_columns() -> None:
+    """Each with what its values look like, where it goes, and the aspects that its rows name (SM-06)."""
+    file_type = msgspec.structs.replace(
+        TYPE, narrow=Narrow(sensor="s", value="v"), asset_column="", asset="x", aspect_column="what",
+        units_row=None, skip_rows=0,
+    )  # fmt: skip
+    octets = b"t,what,s,v\n2020-01-01,p,a,1\n2020-01-01,q,a,2\n2020-01-01,p,new,n\n2020-01-01,,junk,n\n"
+
+    found = {one.name: (one.use, one.type, one.aspects) for one in preview(file_type, [octets]).columns}
+
+    assert ("place", VariableType.STRING, ()) == found["s"]
+    assert ("value", VariableType.DOUBLE, ("p", "q")) == found["a"]
+    assert ("unplaced", VariableType.STRING, ()) == found["new"]
+    assert ("skipped", VariableType.STRING, ()) == found["junk"]
 
 
 @pytest.mark.parametrize(

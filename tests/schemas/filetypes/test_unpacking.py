@@ -218,7 +218,7 @@ def test_a_locked_member_says_what_it_lacks(strength: int | None) -> None:
     """Without a password, and with wrong ones only, the member is named and nothing is given."""
     packed = locked_zip(TEXT, b"secret", strength)
 
-    with pytest.raises(Malformed, match="is encrypted; name its password"):
+    with pytest.raises(Malformed, match="is encrypted; name its key"):
         taken("a.zip", packed)
     with pytest.raises(Malformed, match=r"No password that is known|the password is wrong"):
         taken("a.zip", packed, (b"wrong", b"other"))
