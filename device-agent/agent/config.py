@@ -16,6 +16,10 @@ _BOUNDS = {"sampleMs": (500, 3_600_000), "postMs": (1_000, 3_600_000), "healthMs
 _DEFAULTS = {"sampleMs": 2_000, "postMs": 10_000, "healthMs": 300_000}
 
 
+_BEYOND = 1_000_000_000
+"""What no channel reaches: `max` may be 1e308, which scaled is no integer, and on a board no number."""
+
+
 class Settings:
     """What holds now."""
 
@@ -62,10 +66,15 @@ def settings_from(configuration):
 
 def _threshold(settings, place, custom):
     scale = 10 ** CHANNELS[place[0]][place[1]][1]
-    found = [custom.get(name) for name in ("deadband", "min", "max")]
-    scaled = [round(each * scale) if isinstance(each, (int, float)) else None for each in found]
+    scaled = [_scaled(custom.get(name), scale) for name in ("deadband", "min", "max")]
     if scaled != [None] * 3:
         settings.thresholds[place] = tuple(scaled)
+
+
+def _scaled(value, scale):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return round(min(max(value, -_BEYOND), _BEYOND) * scale)
 
 
 def _place_of(name):

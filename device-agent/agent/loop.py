@@ -19,6 +19,9 @@ NTP_RETRY_MS = 2_000
 NTP_FIRST_TRIES = 5
 """Without an answer to so many the server's own clock is asked, by asking it for a token."""
 
+NTP_RARE_MS = 60_000
+"""And then nobody is asked more often: samples wait for an answer that does not come, a second or longer."""
+
 TRIAL_MS = 3_600_000
 """A new firmware that has not sent anything by then has used up one of its starts."""
 
@@ -127,7 +130,10 @@ class Agent:
             delta_ms = self._clock.offer(true_ms, False)
             if delta_ms is not None:
                 self._journal.mend(delta_ms)
-        pause_ms = NTP_MS if self._clock.is_settled() else NTP_RETRY_MS
+        if self._clock.is_settled():
+            pause_ms = NTP_MS
+        else:
+            pause_ms = NTP_RETRY_MS if true_ms or self._ntp_tries < NTP_FIRST_TRIES else NTP_RARE_MS
         self._ntp_due_ms = self._clock.up_ms() + pause_ms
 
 

@@ -18,6 +18,7 @@ CA, KEY = "/ca.pem", "/firmware.key"
 def run(store, slots):
     """Put the parts together and go on for ever."""
     board = Board()
+    board.feed()  # from here on a firmware that hangs is left behind
     journal = Journal(Flash(), int.from_bytes(board.random(4), "little"))
     clock = Clock(time.ticks_ms, time.ticks_diff, journal.last_ms)
     network = Wifi(store, clock, board.random, _read(CA), board.name(), board.restart)

@@ -56,7 +56,9 @@ def answered(request):
 
 def _content(boarding):
     given = json.loads(boarding)
-    content = given.get("content", given) if isinstance(given, dict) else {}
+    content = given.get("content", given) if isinstance(given, dict) else None
+    if not isinstance(content, dict):
+        raise ValueError("content")
     for name in ("baseUrl", "iat", "clientId", "tenant"):
         if not isinstance(content[name], str):
             raise ValueError(name)

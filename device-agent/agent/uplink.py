@@ -194,7 +194,8 @@ class Uplink:
             "POST", EXCHANGE, payload.CONTENT_TYPE, batch.length,
             lambda put: payload.write(batch, self._journal, points, put), self._token, headers,
         )  # fmt: skip
-        if answer.status == 200:
+        # What takes batches says nothing beside that: a page is that of a network which wants a login.
+        if answer.status == 200 and not answer.body:
             self._journal.acknowledge(batch.next, self._journal.lost + batch.lost)
             self._bytes_max = BATCH_BYTES_MAX
             self._posted_ms, self.urgent = self._clock.up_ms(), False
@@ -210,8 +211,8 @@ class Uplink:
     def _get_update(self):
         update = self._update
         path = FILES + self._identity.kept["client_id"] + "/firmware/" + update.path()
-        update.begin()
         try:
+            update.begin()
             answer = self._send("GET", path, _JSON, 0, None, self._token, sink=update.put)
             if answer.status == 200:
                 self.is_updated = update.end()
@@ -220,8 +221,9 @@ class Uplink:
             answer = None  # it is not what was signed
         except OSError:
             update.forget()
+            self._update_due_ms = self._clock.up_ms() + UPDATE_PAUSE_MS
             raise
-        # Samples do not wait for a firmware that is not there, or not right.
+        # Samples do not wait for a firmware that is not there, or not right, or has no room in the flash.
         update.forget()
         self._update_due_ms = self._clock.up_ms() + UPDATE_PAUSE_MS
         return self._failed(answer) if answer is not None and answer.status == 401 else 0

@@ -21,6 +21,12 @@ NAME = "wifi"
 OPEN_AFTER_MS = 60_000
 OPEN_FOR_MS = 180_000
 LOOK_MS = 1_000
+OWN_CHARACTERS_MIN = 8
+"""What WPA2 asks of a password; a board without one opens nothing, and looks on for its network."""
+
+GUEST_MS_MAX = 4_000
+"""How long one guest may take to send the form: samples and watchdog wait for it."""
+
 _WPA2 = 3
 
 
@@ -69,12 +75,20 @@ class Wifi:
             self._state, self._since_ms = JOINED, now_ms
         elif self._state == JOINED:
             self._state, self._since_ms = LOST, now_ms
-        elif self._state == LOST and now_ms - self._since_ms >= OPEN_AFTER_MS:
+        elif self._state == LOST and self._may_open(now_ms - self._since_ms):
             self._open()
-        elif self._state == OPEN and now_ms - self._since_ms >= OPEN_FOR_MS and not self._has_guests():
+        elif self._state == OPEN and now_ms - self._since_ms >= OPEN_FOR_MS and not self._is_needed():
             self._shut()
 
-    def _has_guests(self):
+    def _may_open(self, lost_ms):
+        """Tell whether to open the own network: after a while, or at once where no other is known."""
+        is_time = lost_ms >= OPEN_AFTER_MS or not self._known.get("ssid")
+        return is_time and len(self._known.get("own", "")) >= OWN_CHARACTERS_MIN
+
+    def _is_needed(self):
+        """Tell whether the own network stays open: somebody is there, or there is no other to look for."""
+        if not self._known.get("ssid"):
+            return True
         return bool(self._point.status("stations"))
 
     def _join(self):
@@ -84,13 +98,10 @@ class Wifi:
             self._station.connect(self._known["ssid"], self._known.get("password", ""))
 
     def _open(self):
-        own = self._known.get("own", "")
         self._state, self._since_ms = OPEN, self._clock.up_ms()
         self._station.active(False)
-        if len(own) < 8:
-            return  # without a password of its own a board opens nothing; it looks again after a while
         self._point.active(True)
-        self._point.config(ssid=self._own_name, key=own, security=_WPA2)
+        self._point.config(ssid=self._own_name, key=self._known["own"], security=_WPA2)
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Only guests of its own network are there.
@@ -99,23 +110,22 @@ class Wifi:
         self._listener.setblocking(False)
 
     def _shut(self):
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        self._listener.close()
+        self._listener = None
         self._point.active(False)
         self._join()
 
     def _serve(self):
         try:
-            guest = self._listener.accept()[0] if self._listener is not None else None
+            guest = self._listener.accept()[0]
         except OSError:
-            guest = None  # nobody there
-        if guest is None:
-            return
+            return  # nobody there
         try:
             guest.settimeout(2)
-            request = b""
+            request, begun_ms = b"", self._clock.up_ms()
             while not is_whole(request) and len(request) < REQUEST_BYTES_MAX:
+                if self._clock.up_ms() - begun_ms > GUEST_MS_MAX:
+                    return
                 octets = guest.recv(512)
                 if not octets:
                     break

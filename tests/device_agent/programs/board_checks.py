@@ -100,6 +100,14 @@ def check_thresholds():
     assert taken == [(False, 200), (False, None), (False, 206), (True, 401), (True, 402)], taken
 
 
+def check_bounds_that_nothing_reaches():
+    """The greatest double, and what is no number: a board goes on, and leaves such a bound alone."""
+    point = {"id": "am2320_temp", "customData": {"max": 1e308, "min": -1e308, "deadband": True}}
+    settings = settings_from(dict(configuration(), dataSources=[{"dataPoints": [point]}]))
+    assert settings.thresholds == {(0, 0): (None, -10_000_000_000, 10_000_000_000)}, settings.thresholds
+    assert not Screen().take(settings, WEATHER, [20_000, None])
+
+
 def check_files_are_replaced_in_one_step():
     """A file that was cut or is not there counts as none; the last one that was saved whole counts."""
     folder = "/tmp/agent-store-%d" % id(check_lights)

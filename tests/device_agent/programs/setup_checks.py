@@ -90,6 +90,9 @@ def check_a_form_that_cannot_be_right_is_told():
         b"password=longenough",
         b"ssid=a&boarding=%7B",
         b"ssid=a&boarding=%7B%7D",
+        b"ssid=a&boarding=5",
+        b"ssid=a&boarding=%7B%22content%22%3A5%7D",
+        b"ssid=a&boarding=%7B%22content%22%3A%22x%22%7D",
     ):
         answer, filled_in = answered(b"POST / HTTP/1.1\r\n\r\n" + body)
         assert answer.startswith(b"HTTP/1.0 400") and filled_in is None, body
@@ -121,6 +124,47 @@ def check_a_board_that_finds_nothing_opens_a_network_of_its_own():
     clock.now = 240_000
     wifi.tend()
     assert wifi.state() == LOST and Wlan.made[1].told[-1] == ("active", False)
+
+
+def check_a_board_without_a_password_of_its_own_opens_nothing():
+    """It looks on for the network, however long that is away, and asks nothing of a radio that is off."""
+    clock, wifi, _ = radio(Memory(wifi={"ssid": "net", "own": "short"}))
+    for minute in range(10):
+        clock.now = minute * 60_000
+        wifi.tend()
+        assert wifi.state() == LOST
+    Wlan.is_there, clock.now = True, 600_000
+    wifi.tend()
+    assert wifi.state() == JOINED and Wlan.made[1].told == []
+
+
+def check_a_bare_board_waits_for_its_guest():
+    """A board that knows no network opens its own at once, and keeps it open until it is told one."""
+    clock, wifi, _ = radio(Memory(wifi={"own": "own-secret"}))
+    sys.modules["agent.wifi"].socket = Sockets()
+    for minute in range(10):
+        clock.now = minute * 60_000
+        wifi.tend()
+        assert wifi.state() == OPEN
+
+
+def check_a_guest_who_dawdles_is_sent_away():
+    """A form that comes a byte at a time does not keep the board from its samples and its watchdog."""
+    clock, wifi, restarts = radio(Memory(wifi={"ssid": "net", "own": "own-secret"}))
+    sockets = sys.modules["agent.wifi"].socket = Sockets()
+    clock.now = 60_000
+    wifi.tend()
+    guest = Guest(*[b"P"] * 1_000)
+    sockets.guests.append(guest)
+    receive = guest.recv
+
+    def slowly(size):
+        clock.now += 1_900
+        return receive(size)
+
+    guest.recv = slowly
+    wifi.tend()
+    assert clock.now < 60_000 + 10_000 and guest.sent == b"" and restarts == [], clock.now
 
 
 def check_a_guest_fills_in_the_page():

@@ -327,6 +327,50 @@ def check_a_firmware_is_fetched_beside_the_samples():
     assert rig.uplink.is_updated and rig.uplink._update.got[-2:] == both
 
 
+class NoRoom(Wanted):
+    """A firmware for which the flash has no room: from the first file, or from its first byte."""
+
+    def __init__(self, is_begun):
+        Wanted.__init__(self)
+        self.is_begun = is_begun
+
+    def begin(self):
+        if not self.is_begun:
+            raise OSError(28)
+
+    def put(self, octets):
+        raise OSError(28)
+
+
+def check_samples_do_not_wait_for_room():
+    """A firmware that does not fit into the flash is tried every ten minutes, and samples go on."""
+    source = {"dataPoints": [{"id": "bmp180_pressure"}], "customData": {"firmware": 2}}
+    configuration = dict(CONFIGURATION, dataSources=[source])
+    for is_begun in (False, True):
+        answers = [http(200, b"one")] if is_begun else []
+        rig = Rig(http(200, TOKEN), http(200, configuration), *answers, http(200), store=known())
+        rig.uplink._update = NoRoom(is_begun)
+        rig.steps(3)
+        assert rig.journal.sent == 0
+        rig.now += PAUSE_MS_MAX
+        rig.uplink._configured_ms = rig.now
+        rig.steps(1)
+        assert rig.journal.sent == 3, is_begun
+
+
+def check_a_page_of_somebody_else_is_no_receipt():
+    """200 with a page, as a network that wants a login gives it, leaves the samples where they are."""
+    rig = Rig(
+        http(200, TOKEN), http(200, CONFIGURATION), http(200, b"<html>log in"), http(200), store=known()
+    )
+    rig.steps(3)
+    assert rig.journal.sent == 0 and rig.uplink.failures == 1
+    rig.now += PAUSE_MS_MAX
+    rig.uplink._configured_ms = rig.now
+    rig.steps(1)
+    assert rig.journal.sent == 3
+
+
 def check_answers_that_are_not_http_are_failures():
     """Lines too long, bodies too long, no status: the link is left and tried again."""
     for octets in (b"hello\r\n\r\n", b"x" * 3_000, http(200, b"", Content_Length="9999999"), b""):
