@@ -18,7 +18,9 @@ from litestar.types import ControllerRouterHandler
 
 from api.agents.data_sources import DataSourceService
 from api.agents.diagnostics import Diagnostics
+from api.agents.event_mappings import EventMappingService
 from api.agents.exchange import ExchangeService
+from api.agents.fleet import Fleet
 from api.agents.mappings import MappingService
 from api.agents.payloads import Payloads
 from api.agents.quarantine import Quarantine
@@ -39,6 +41,7 @@ from api.http.queries import check_query
 from api.identity.service import IdentityService
 from api.jobs.service import JobService
 from api.limits.quotas import HELD, Quotas
+from api.lineprotocol.writing import LineWriter
 from api.probe import Probe
 from api.routes import (
     agent_identity,
@@ -51,23 +54,31 @@ from api.routes import (
     assets,
     audit,
     authorize,
+    buckets,
     bulk,
     clients,
     data_sources,
+    databases,
     dead_letters,
     deletes,
     diagnostics,
     erasures,
     event_jobs,
+    event_mappings,
     event_types,
     events,
     exchange,
+    exports,
     file_types,
     files,
+    fleet,
+    flux,
     health,
     imports,
+    inlets,
     jobs,
     legal,
+    line_protocol,
     mappings,
     message_broker,
     model_files,
@@ -75,6 +86,7 @@ from api.routes import (
     policies,
     queries,
     recoverable_records,
+    sensors,
     series,
     shares,
     subscriptions,
@@ -82,6 +94,9 @@ from api.routes import (
     technical_tokens,
     tenant_management,
     tenants,
+    timebase,
+    timebase_reading,
+    timebase_streams,
     token_keys,
     tokens,
     usage,
@@ -93,6 +108,8 @@ from api.series.service import SeriesService
 from api.services import Services
 from api.shares.access import Access
 from api.subscriptions.feeds import Feeds
+from api.timebase.service import TimeBaseService
+from api.timebase.streams import Streams
 from runtime.ports import Ports
 from schemas.errors import ServiceError, TooMany, Unavailable
 
@@ -115,6 +132,7 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *model_files.ROUTES,
     *series.ROUTES,
     *queries.ROUTES,
+    *sensors.ROUTES,
     *aggregates.ROUTES,
     *dead_letters.ROUTES,
     *deletes.ROUTES,
@@ -122,10 +140,21 @@ ROUTES: tuple[ControllerRouterHandler, ...] = (
     *bulk.ROUTES,
     *file_types.ROUTES,
     *imports.ROUTES,
+    *line_protocol.ROUTES,
+    *buckets.ROUTES,
+    *databases.ROUTES,
+    *flux.ROUTES,
+    *inlets.ROUTES,
+    *exports.ROUTES,
     *data_sources.ROUTES,
     *mappings.ROUTES,
+    *event_mappings.ROUTES,
     *exchange.ROUTES,
+    *timebase.ROUTES,
+    *timebase_reading.ROUTES,
+    *timebase_streams.ROUTES,
     *recoverable_records.ROUTES,
+    *fleet.ROUTES,
     *diagnostics.ROUTES,
     *events.ROUTES,
     *event_types.ROUTES,
@@ -172,14 +201,17 @@ def join(litestar: Litestar, ports: Ports) -> Door:
     configurations = DataSourceService(ports, index, agents, mapping_service)
     quarantine, diagnostic_service = Quarantine(ports, index, file_service), Diagnostics(ports, index)
     agents.farewells += [quarantine.remove_of, diagnostic_service.remove_of]
-    payloads = Payloads(ports, access, file_service, configurations)
+    mapped_events = EventMappingService(ports, index, access, agents)
+    payloads = Payloads(ports, access, file_service, configurations, mapped_events)
+    catalogue = Catalogue(ports.catalog, index, ports.clock)
+    deletes = DeleteService(ports, index, access, series_service)
     services = Services(
         ports,
         identity,
         index,
         access,
         quotas,
-        Catalogue(ports.catalog, index, ports.clock),
+        catalogue,
         series_service,
         probe,
         file_service,
@@ -187,7 +219,7 @@ def join(litestar: Litestar, ports: Ports) -> Door:
         AuditTrail(ports, index),
         ModelFiles(ports.catalog, index, ports.clock, file_service),
         Feeds(ports.clock),
-        DeleteService(ports, index, access, series_service),
+        deletes,
         JobService(ports, index, access, series_service),
         agents,
         configurations,
@@ -195,7 +227,24 @@ def join(litestar: Litestar, ports: Ports) -> Door:
         quarantine,
         diagnostic_service,
         ExchangeService(
-            ports, index, series_service, payloads, quarantine=quarantine, diagnostics=diagnostic_service
+            ports,
+            index,
+            series_service,
+            payloads,
+            quarantine=quarantine,
+            diagnostics=diagnostic_service,
+            presence=agents.presence,
+        ),
+        event_mappings=mapped_events,
+        fleet=Fleet(ports.clock, index, access, agents, series_service),
+        lines=LineWriter(ports, index, series_service, catalogue),
+        timebase=TimeBaseService(
+            ports,
+            index,
+            Streams(index, access, catalogue),
+            series_service,
+            deletes=deletes,
+            quarantine=quarantine,
         ),
     )
     litestar.state.services = services

@@ -9,7 +9,9 @@ from litestar.di import NamedDependency
 
 from api.agents.data_sources import DataSourceService
 from api.agents.diagnostics import Diagnostics
+from api.agents.event_mappings import EventMappingService
 from api.agents.exchange import ExchangeService
+from api.agents.fleet import Fleet
 from api.agents.mappings import MappingService
 from api.agents.quarantine import Quarantine
 from api.agents.service import AgentService
@@ -23,10 +25,12 @@ from api.guard.audit import AuditTrail
 from api.identity.service import IdentityService
 from api.jobs.service import JobService
 from api.limits.quotas import Quotas
+from api.lineprotocol.writing import LineWriter
 from api.probe import Probe
 from api.series.service import SeriesService
 from api.shares.access import Access
 from api.subscriptions.feeds import Feeds
+from api.timebase.service import TimeBaseService
 from runtime.ports import Ports
 
 
@@ -55,6 +59,10 @@ class Services:
     quarantine: Quarantine
     diagnostics: Diagnostics
     exchange: ExchangeService
+    event_mappings: EventMappingService
+    fleet: Fleet
+    timebase: TimeBaseService
+    lines: LineWriter
 
     async def load(self) -> None:
         """Read the catalogue into the index and the keys into the ring."""

@@ -17,10 +17,10 @@ from typing import IO, Any, Final
 import msgspec
 
 from cli.complaints import Complaint
-from cli.model import find_asset
+from cli.model import find_asset, is_asset_id
 from cli.progress import Progress
 from cli.target import connect
-from client import Client, PreconditionFailed
+from client import Client, Forbidden, PreconditionFailed
 from client import imports as calls
 from client.imports import Job
 
@@ -40,6 +40,8 @@ class Choices:
     aspect: str = ""
     new_columns: str | None = None
     again: bool = False
+    replaces: str = ""
+    key: str = ""
     refused: Path | None = None
 
 
@@ -66,50 +68,94 @@ def run(files: Sequence[Path], choices: Choices) -> None:
     """Import files one after the other; exits with 1 where one failed."""
     failed = False
     with connect() as client:
-        asset = find_asset(client, choices.asset)
-        if asset is None:
-            raise Complaint(f"there is no asset {choices.asset}")
+        asset_id = asset_of(client, choices.asset)
         for file in files:
-            path = upload(client, asset.asset_id, file)
-            asked = {
-                "entity": asset.asset_id,
-                "files": [path],
-                "type": choices.type_,
-                "aspect": choices.aspect,
-                "again": choices.again,
-                **({} if choices.new_columns is None else {"newColumns": choices.new_columns}),
-            }
-            job = follow(client, client.call(calls.create_import(asked)), file.name)
-            _say(file, job)
-            _fetch_reports(client, asset.asset_id, job, choices.refused)
-            failed |= job.state != "done"
+            failed |= import_one(client, asset_id, file, choices).state != "done"
     if failed:
         sys.exit(1)
 
 
+def replay(job_id: str, type_: str) -> None:
+    """Read refused rows again, and say what became of them; exits with 1 where the job failed."""
+    with connect() as client:
+        asked = {"type": type_} if type_ else {}
+        job = follow(client, client.call(calls.replay_import(job_id, asked)), "refused rows")
+        _say("refused rows", job)
+        for path in job.reports:
+            print(f"refused once more: {path}")
+    if job.state != "done":
+        sys.exit(1)
+
+
+def asset_of(client: Client, named: str) -> str:
+    """Give the id of an asset that is named by id or name; a Complaint where there is none.
+
+    An id is taken as it is: who may only upload may not look assets up.
+    """
+    if is_asset_id(named):
+        return named
+    asset = find_asset(client, named)
+    if asset is None:
+        raise Complaint(f"there is no asset {named}")
+    return asset.asset_id
+
+
+def import_one(client: Client, asset_id: str, file: Path, choices: Choices) -> Job:
+    """Import a file, and say what became of it; gives the job at its end."""
+    given = {"newColumns": choices.new_columns, "replaces": choices.replaces, "key": choices.key}
+    asked = {
+        "entity": asset_id,
+        "files": [upload(client, asset_id, file)],
+        "type": choices.type_,
+        "aspect": choices.aspect,
+        "again": choices.again,
+        **{name: value for name, value in given.items() if value},
+    }
+    job = follow(client, client.call(calls.create_import(asked)), file.name)
+    _say(file, job)
+    _fetch_reports(client, asset_id, job, choices.refused)
+    return job
+
+
 def upload(client: Client, asset_id: str, file: Path) -> str:
-    """Put a file among those of an asset, where it is not there already; gives its path."""
+    """Put a file among those of an asset, where it is not there already; gives its path.
+
+    A Complaint where it changes meanwhile: then nothing is stored.
+    """
     with file.open("rb") as read:
         digest = hashlib.file_digest(read, "sha256").hexdigest()
         path = f"imported/{digest[:16]}/{file.name}"
-        size = file.stat().st_size
+        size = read.tell()
         read.seek(0)
         try:
             if size <= PART_BYTES:
-                client.call(calls.put_file(asset_id, path, read.read()))
+                octets = read.read()
+                _demand_same(file.name, hashlib.sha256(octets).hexdigest(), digest)
+                client.call(calls.put_file(asset_id, path, octets))
             else:
-                _upload_parts(client, asset_id, path, read, size)
+                _upload_parts(client, asset_id, path, read, size=size, digest=digest)
         except PreconditionFailed:
             pass  # Its path says what it holds, so it is there.
     return path
 
 
-def _upload_parts(client: Client, asset_id: str, path: str, read: IO[bytes], size: int) -> None:
+def _demand_same(name: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise Complaint(f"{name} was changed while it was being sent")
+
+
+def _upload_parts(
+    client: Client, asset_id: str, path: str, read: IO[bytes], *, size: int, digest: str
+) -> None:
     client.call(calls.start_upload(asset_id, path))
+    found = hashlib.sha256()
     with Progress(f"sending {Path(path).name}", size, "bytes") as bar:
         for number in range(1, -(-size // PART_BYTES) + 1):
             octets = read.read(PART_BYTES)
+            found.update(octets)
             last = number * PART_BYTES >= size
+            if last:
+                _demand_same(Path(path).name, found.hexdigest(), digest)
             client.call(calls.put_part(asset_id, path, number, octets, last=last))
             bar.advance(len(octets))
 
@@ -124,7 +170,7 @@ def follow(client: Client, job: Job, name: str) -> Job:
     return job
 
 
-def _say(file: Path, job: Job) -> None:
+def _say(file: Path | str, job: Job) -> None:
     line = line_of(job)
     if job.state != "done" or job.message:
         print(f"{file}: {job.state}: {job.message} (job {job.id})")
@@ -135,14 +181,22 @@ def _say(file: Path, job: Job) -> None:
         f"{file}: {line.rows:,} rows: {line.stored:,} stored, {line.duplicates:,} duplicates,"
         f" {line.refused:,} refused; {job.counts.get('cells', 0):,} cells (job {job.id})"
     )
+    if job.replaces:
+        removed = job.counts.get("removed", 0)
+        print(f"{file}: replaces job {job.replaces}; {removed:,} of its records are no more")
 
 
 def _fetch_reports(client: Client, asset_id: str, job: Job, target: Path | None) -> None:
     for path in job.reports:
         print(f"refused rows: {path} among the files of asset {asset_id}")
-        if target is not None:
-            with target.open("ab") as out:
-                out.write(client.call(calls.get_file(asset_id, path)))
+        if target is None:
+            continue
+        try:
+            report = client.call(calls.get_file(asset_id, path))
+        except Forbidden:
+            raise Complaint(f"the credentials may not read {path}; leave --refused out") from None
+        with target.open("ab") as out:
+            out.write(report)
 
 
 def read_declared(path: Path) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from typing import Any
 
 import rich_click as click
 
+from cli.complaints import Complaint
 from cli.showing import FORMAT, print_list
 
 COLUMNS = ("id", "state", "submitted", "rows", "stored", "duplicates", "refused", "message")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 class _DefaultGroup(click.RichGroup):
@@ -29,7 +31,7 @@ def import_() -> None:
 
 
 @import_.command("files")
-@click.argument("files", type=FILE, nargs=-1, required=True)
+@click.argument("files", type=FILE, nargs=-1)
 @click.option("--type", "type_", metavar="NAME", required=True, help="File type, or preset.")
 @click.option("--asset", metavar="ID|NAME", required=True, help="Whose files they are, and whose rows.")
 @click.option("--aspect", metavar="NAME", default="", help="Where the file type leaves it open.")
@@ -39,15 +41,33 @@ def import_() -> None:
     help="What becomes of columns that no rule places, if not what the file type says.",
 )
 @click.option("--again", is_flag=True, help="Import them even if the same was imported before.")
+@click.option("--replaces", metavar="JOB", default="", help="The import of an earlier version.")
+@click.option("--key", metavar="NAME", default="", help="Name of the key of encrypted archives.")
 @click.option("--refused", type=click.Path(path_type=Path), help="Write the refused rows here, as CSV.")
-def import_files(files: tuple[Path, ...], **options: Any) -> None:
+@click.option("--watch", type=FOLDER, help="Import what comes into this folder, until interrupted.")
+@click.option("--settle", "settle_s", type=click.FloatRange(0.1, 86_400), default=10.0, show_default=True,
+              help="Seconds for which a watched file must stay as it is.")  # fmt: skip
+@click.option("--once", is_flag=True, help="With --watch: end when all that is there is imported.")
+def import_files(
+    files: tuple[Path, ...], watch: Path | None, settle_s: float, *, once: bool, **options: Any
+) -> None:
     """Import FILES, packed or not, a job each; this is what `aspectstore import FILE…` does.
 
-    Exit code 1 if a job failed; refused rows are told and fail nothing.
+    Exit code 1 if a job failed; refused rows are told and fail nothing. With --watch each file of a folder is
+    imported once nobody writes it any more, and again when it has changed; a bad one is told and left alone.
+    What was imported stands in `.aspectstore-imported` there, so that a restart repeats nothing.
     """
     from cli import import_command  # noqa: PLC0415
 
-    import_command.run(files, import_command.Choices(**options))
+    choices = import_command.Choices(**options)
+    if bool(files) == (watch is not None):
+        raise Complaint("give files, or a folder to --watch")
+    if watch is None:
+        import_command.run(files, choices)
+        return
+    from cli import watching  # noqa: PLC0415
+
+    watching.run(watch, choices, settle_s, once=once)
 
 
 @import_.command()
@@ -60,6 +80,19 @@ def undo(job: str) -> None:
     with connect() as client:
         client.call(undo_import(job))
     print(f"{job} is being undone")
+
+
+@import_.command()
+@click.argument("job")
+@click.option("--type", "type_", metavar="NAME", default="", help="Another file type; the same by default.")
+def replay(job: str, type_: str) -> None:
+    """Read the rows that an import refused again, after its file type, or the aspect, was mended.
+
+    Rows that are refused once more stand in a new report. Exit code 1 if the job failed.
+    """
+    from cli import import_command  # noqa: PLC0415
+
+    import_command.replay(job, type_)
 
 
 @click.command()

@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from cli import accounts, tenants, tokens
+from cli.agents import agents
 from cli.audit import audit
+from cli.charting import chart
 from cli.complaints import Complaint
 from cli.dead_letters import dead_letters
+from cli.exports import export, exports
 from cli.imports import import_, imports, types
 from cli.keys import keys
 from cli.placing import DATA, STORE, STREAM, placed, settings_of
+from cli.sensors import sensors
 from cli.shares import share
 from runtime.settings import SettingsError
 
@@ -230,9 +234,14 @@ def demo(listen: str) -> None:
 main.add_command(dead_letters)
 main.add_command(import_)
 main.add_command(imports)
+main.add_command(export)
+main.add_command(exports)
 main.add_command(types)
+main.add_command(sensors)
 main.add_command(keys)
 main.add_command(audit)
+main.add_command(agents)
+main.add_command(chart)
 main.add_command(tenants.tenant)
 main.add_command(accounts.user)
 main.add_command(accounts.client)

@@ -48,9 +48,14 @@ def tenant_of(client: Client) -> str:
     return str(claims["ten"])
 
 
+def is_asset_id(text: str) -> bool:
+    """Tell whether a text has the form of an asset's id."""
+    return re.fullmatch(r"[0-9a-f]{32}", text) is not None
+
+
 def find_asset(client: Client, text: str) -> Asset | None:
     """Find an asset by its id or its name; None if there is none, a Complaint if there are several."""
-    if re.fullmatch(r"[0-9a-f]{32}", text):
+    if is_asset_id(text):
         try:
             return client.get_asset(text)
         except NotFound:

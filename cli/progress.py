@@ -41,6 +41,12 @@ class Progress(AbstractContextManager["Progress"]):
         """Tell how long it has taken up to now."""
         return time.monotonic() - self._started
 
+    def expect(self, total: int) -> None:
+        """Take a better estimate of the total."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.expect(total)
+
     def advance(self, count: int) -> None:
         """Count work that is done."""
         self.done += count
@@ -78,6 +84,9 @@ class _Bar:
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def expect(self, total: int) -> None:
+        self._progress.update(self._task, total=total)
 
     def advance(self, count: int) -> None:
         self._progress.advance(self._task, count)

@@ -45,7 +45,7 @@ def settings_page() -> str:
 _CLIENT_LINES = (
     "## Variables of the commands that talk to a server",
     "",
-    "`load`, `read`, `status`, `audit`, `tenant`, `user`, `client`, `share` and `token` take these.",
+    "`load`, `read`, `chart`, `status`, `audit`, `tenant`, `user`, `client`, `share` and `token` take these.",
     "Without `ASPECTSTORE_URL` they use the demo in the present folder (`.demo/credentials.json`).",
     "",
     "| variable | meaning |",

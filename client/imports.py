@@ -52,6 +52,8 @@ class Job(msgspec.Struct, rename="camel"):
     reports: list[str] = []
     """Paths of files of the asset that tell of refused rows."""
     same_as: str = ""
+    replaces: str = ""
+    """The job that imported the earlier version of the file."""
     undoable_until: str = ""
 
     @property
@@ -117,6 +119,13 @@ def preview(asked: Mapping[str, Any]) -> Call[dict[str, Any]]:
 def get_job(job_id: str) -> Call[Job]:
     """Give a job."""
     return Call(Request("GET", _job(job_id)), lambda response: decode(response, Job))
+
+
+def replay_import(job_id: str, asked: Mapping[str, Any]) -> Call[Job]:
+    """Read the refused rows of an import again; `asked` as the service's description has it."""
+    path, body = f"{OWN}/imports/{quote(job_id, safe='')}/replay", msgspec.json.encode(asked)
+    request = Request("POST", path, {"content-type": JSON}, body)
+    return Call(request, lambda response: decode(response, Job), repeatable=False)
 
 
 def undo_import(job_id: str) -> Call[Job]:

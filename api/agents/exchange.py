@@ -9,20 +9,24 @@ configurations are replaced by what they are already (decision 0037).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum
 from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
 from api.agents.diagnostics import Diagnostics
-from api.agents.payloads import Left, Payloads, Sender, left_whole, source_of
+from api.agents.held import read_held
+from api.agents.payloads import Left, Note, Payloads, Sender, left_whole, source_of
+from api.agents.presence import Presence
 from api.agents.quarantine import Quarantine, Refused
 from api.catalog.index import CatalogIndex
 from api.identity.tokens import Identity
 from api.series.ingest import Write, rate_of
 from api.series.service import SeriesService
 from runtime.ports import Ports
+from schemas.agents import Taken
 from schemas.changes import Upsert
 from schemas.device_records import (
     Reason,
@@ -43,6 +47,7 @@ from schemas.limits import DIAGNOSTIC_CHARACTERS_MAX, KB
 from schemas.mappings import Routes
 from schemas.policies import Profile
 from schemas.quarantine import dropped, dropped_values
+from schemas.receipts import Place
 from schemas.records import WriteMode, rules_of
 from schemas.times import format_time
 
@@ -56,6 +61,17 @@ _OF_ROUTES: Final = frozenset({Reason.NO_MAPPING, Reason.INVALID_MAPPING, Reason
 """Reasons that another door may just have mended."""
 
 
+class Way(Enum):
+    """How a message comes."""
+
+    SENT = "sent"
+    """By the device, now: what it says counts."""
+    ADDING = "adding"
+    """By a replay, which writes over nothing."""
+    OVERWRITING = "overwriting"
+    """By a replay of which somebody said that it counts."""
+
+
 class Outcome(NamedTuple):
     """What came of one tuple."""
 
@@ -64,6 +80,15 @@ class Outcome(NamedTuple):
     """None: all of it was taken."""
     found: Sorted | None = None
     """Of time series that could be read."""
+
+
+class Stored(NamedTuple):
+    """What came of a message."""
+
+    outcomes: Sequence[Outcome]
+    """One for each tuple."""
+    newest: Mapping[int, Place]
+    """The newest entry of each shard to which something went."""
 
 
 class _Details(msgspec.Struct, rename="camel"):
@@ -82,6 +107,7 @@ class ExchangeService:
         *,
         quarantine: Quarantine,
         diagnostics: Diagnostics,
+        presence: Presence,
     ) -> None:
         """Take what knows mappings, what stores each kind of payload, and who keeps and tells the rest."""
         self._clock = ports.clock
@@ -90,6 +116,7 @@ class ExchangeService:
         self._payloads = payloads
         self._quarantine = quarantine
         self._diagnostics = diagnostics
+        self._presence = presence
 
     async def take(self, sender: Sender, tuples: Sequence[Tuple], body_bytes: int) -> None:
         """Store a message and keep what nothing takes of it; durable on return.
@@ -98,20 +125,24 @@ class ExchangeService:
         """
         await self._index.look(sender.tenant, lambda part: part.agent(sender.agent))
         async with self._series.turn(sender.tenant, body_bytes, late=sender.late):
-            outcomes = await self._store(sender, tuples, replayed=False)
-            await self._keep(sender, outcomes)
-        await self._tell(sender, outcomes)
+            stored = await self._store(sender, tuples, Way.SENT)
+            await self._keep(sender, stored.outcomes)
+        if sender.caller.agent is not None:
+            self._presence.took(sender.tenant, sender.agent, self._taken(sender, stored))
+        await self._tell(sender, stored.outcomes)
 
-    async def replay(self, caller: Identity, record_id: str) -> None:
+    async def replay(self, caller: Identity, record_id: str, note: Note, *, overwrite: bool) -> None:
         """Store what now can be stored of a record; what is still refused stays, with its present reason.
 
-        Data points count as the agent's mappings are now, whatever configuration the message named.
+        Data points count as the agent's mappings are now, whatever configuration the message named. Cells
+        that have other values by now are spared, unless these are to be overwritten (decision 0049).
         """
         record = await self._quarantine.find(caller.tenant, record_id)
         tuples = await self._quarantine.tuples(record)
-        sender = Sender(caller, record.agent, record.correlation_id)
+        sender = Sender(caller, record.agent, record.correlation_id, note)
+        way = Way.OVERWRITING if overwrite else Way.ADDING
         async with self._series.turn(sender.tenant, record.content.size, late=False):
-            outcomes = await self._store(sender, tuples, replayed=True)
+            outcomes = (await self._store(sender, tuples, way)).outcomes
             kept = await self._keep(sender, outcomes)
         if kept != record.id:
             with suppress(NotFound):  # Another replay was as fast: it stored the same.
@@ -120,7 +151,7 @@ class ExchangeService:
 
     # Storing.
 
-    async def _store(self, sender: Sender, tuples: Sequence[Tuple], *, replayed: bool) -> list[Outcome]:
+    async def _store(self, sender: Sender, tuples: Sequence[Tuple], way: Way) -> Stored:
         """Store what can be stored, in the order in which one thing depends on another."""
         outcomes: dict[int, Outcome] = {}
         for place, each in enumerate(tuples):
@@ -128,8 +159,8 @@ class ExchangeService:
                 outcomes[place] = Outcome(each, await self._payloads.configure(sender, each))
         for place, each in enumerate(tuples):
             if each.type == TIME_SERIES:
-                outcomes[place] = await self._sorted(sender, each, replayed=replayed)
-        await self._append(sender, list(outcomes.values()))
+                outcomes[place] = await self._sorted(sender, each, way)
+        places = await self._append(sender, list(outcomes.values()))
         for place, each in enumerate(tuples):
             if each.type == EVENT:
                 outcomes[place] = Outcome(each, await self._payloads.store_events(sender, each))
@@ -137,21 +168,26 @@ class ExchangeService:
                 outcomes[place] = Outcome(each, await self._payloads.store_file(sender, each))
             elif place not in outcomes:
                 outcomes[place] = Outcome(each, left_whole(each))
-        return [outcomes[place] for place in range(len(tuples))]
+        return Stored([outcomes[place] for place in range(len(tuples))], places)
 
-    async def _sorted(self, sender: Sender, each: Tuple, *, replayed: bool) -> Outcome:
+    async def _sorted(self, sender: Sender, each: Tuple, way: Way) -> Outcome:
         try:
             samplings = await _beside(len(each.payload), read_samplings, each.payload)
             named = msgspec.json.decode(each.details, type=_Details).configuration_id
         except (Malformed, msgspec.ValidationError) as error:
             return Outcome(each, Left(each, dropped("TimeSeries Data", str(error))))
-        wanted = None if replayed else named
-        routes = self._routes(sender)
-        found = await self._sort(sender, samplings, routes, wanted, len(each.payload))
+        wanted = named if way is Way.SENT else None
+        size, routes = len(each.payload), self._routes(sender)
+        found = await self._sort(sender, samplings, routes, wanted, size)
         if found.refused and not _OF_ROUTES.isdisjoint(found.reasons.tolist()):
             await self._index.refresh()
             if self._routes(sender) is not routes:
-                found = await self._sort(sender, samplings, self._routes(sender), wanted, len(each.payload))
+                routes = self._routes(sender)
+                found = await self._sort(sender, samplings, routes, wanted, size)
+        if way is Way.ADDING:
+            held = await read_held(self._series.reading, sender.tenant, routes, found.shares)
+            if held:
+                found = await _beside(size, sort_out, samplings, routes, self._rules(sender), held)
         if not found.refused:
             return Outcome(each, None, found)
         payload = await _beside(len(each.payload), refused_samplings, found)
@@ -165,8 +201,11 @@ class ExchangeService:
             return refuse_all(samplings, Reason.CONFIGURATION)
         return await _beside(size, sort_out, samplings, routes, self._rules(sender))
 
-    async def _append(self, sender: Sender, outcomes: Sequence[Outcome]) -> None:
-        """Append every series of a message in one trip; raises what the first refusal means."""
+    async def _append(self, sender: Sender, outcomes: Sequence[Outcome]) -> dict[int, Place]:
+        """Append every series of a message in one trip; raises what the first refusal means.
+
+        Gives the newest place by shard: what came before it in its shard is applied before it.
+        """
         profile = self._index.profile_of(sender.tenant)
         writes = [
             _write(sender, outcome, share, profile)
@@ -174,9 +213,13 @@ class ExchangeService:
             if outcome.found is not None
             for share in outcome.found.shares
         ]
+        newest: dict[int, Place] = {}
         for appended in await self._series.ingest.try_all(writes) if writes else ():
             if isinstance(appended, Exception):
                 raise appended
+            for place in appended.places:
+                newest[place.shard] = max(place, newest.get(place.shard, place))
+        return newest
 
     def _routes(self, sender: Sender) -> Routes:
         return self._index.of(sender.tenant).mappings.routes_of(sender.agent)
@@ -196,6 +239,18 @@ class ExchangeService:
             sum(each.values for each in left),
         )
         return await self._quarantine.keep(sender.tenant, sender.agent, sender.correlation_id, refused)
+
+    def _taken(self, sender: Sender, stored: Stored) -> Taken:
+        found = [outcome.found for outcome in stored.outcomes if outcome.found is not None]
+        left = [outcome.left for outcome in stored.outcomes if outcome.left is not None]
+        places = list(stored.newest.values())
+        return Taken(
+            at_ms=self._clock.now_ms(),
+            correlation_id=sender.correlation_id,
+            stored=sum(len(each.values) - each.refused for each in found),
+            refused=sum(each.values for each in left),
+            receipt=self._series.receipts.give(sender.tenant, places) if places else "",
+        )
 
     async def _tell(self, sender: Sender, outcomes: Sequence[Outcome]) -> None:
         if not self._diagnostics.watches(sender.tenant, sender.agent):

@@ -7,15 +7,18 @@ a device sends again what it heard no answer to.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import Final, NamedTuple
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from api.agents.data_sources import DataSourceService
+from api.agents.event_mappings import EventMappingService
 from api.agents.wire_data_sources import ConfigurationIn, configuration_from
 from api.events.service import EventService
 from api.files.service import FileService, Place
+from api.http.bodies import IN_THREAD_BYTES, parse_strictly
 from api.http.hal import Preconditions
 from api.identity.tokens import Identity
 from api.shares.access import Access
@@ -31,6 +34,10 @@ EVENTS_AT_ONCE: Final = 32
 """Stored side by side."""
 
 
+Note: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[None]]
+"""Writes into the audit log what is about to be done: action, and the ids of what it is about."""
+
+
 class Sender(NamedTuple):
     """Whose message it is, and who brings it."""
 
@@ -38,6 +45,7 @@ class Sender(NamedTuple):
     """The agent itself, or who replays."""
     agent: AssetId
     correlation_id: str
+    note: Note
     late: bool = False
     """It drains a backlog."""
 
@@ -65,23 +73,30 @@ class Payloads:
     """Who stores payloads of each type; one for each door."""
 
     def __init__(
-        self, ports: Ports, access: Access, files: FileService, configurations: DataSourceService
+        self,
+        ports: Ports,
+        access: Access,
+        files: FileService,
+        configurations: DataSourceService,
+        event_mappings: EventMappingService,
     ) -> None:
-        """Take the ports, who reaches which assets, and the services of files and of configurations."""
+        """Take the ports, who reaches which assets, the services of files, configurations, event mappings."""
         self._ports = ports
         self._access = access
         self._files = files
         self._configurations = configurations
+        self._event_mappings = event_mappings
 
     async def configure(self, sender: Sender, each: Tuple) -> Left | None:
         """Replace the agent's configuration; one that it has already stays, with its mappings."""
         try:
-            wire = msgspec.json.decode(each.payload, type=ConfigurationIn)
+            wire = msgspec.convert(await _strictly(each.payload), ConfigurationIn)
             wanted = configuration_from(wire, sender.agent)
             present = await self._configurations.get(sender.tenant, sender.agent)
             if present.value != wanted:
+                await sender.note("agent.configure", {"agent_id": sender.agent})
                 await self._configurations.put(sender.tenant, wanted, present.etag)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except msgspec.ValidationError as error:
             return Left(each, dropped("Configuration", f"the payload is no configuration: {error}"))
         except PreconditionFailed:
             raise Unavailable("another configuration of the agent was just stored") from None
@@ -92,16 +107,23 @@ class Payloads:
         return None
 
     async def store_events(self, sender: Sender, each: Tuple) -> Left | None:
-        """Create the events of a payload for the agent's asset; those that a rule forbids are left."""
+        """Create the events of a payload for the assets to which mappings send them, else for the agent's.
+
+        Those that a rule forbids for one of its assets are left.
+        """
         try:
+            await _strictly(each.payload)
             events = read_events(each.payload, sender.agent)
         except Refused as error:
             return Left(each, dropped("Event", error.message))
-        service = EventService(self._ports, self._access, sender.caller)
+        if events:
+            await self._event_mappings.follow()
+        # Where events go was decided by who made the mapping, whatever part of the tenant the agent is of.
+        service = EventService(self._ports, self._access, replace(sender.caller, subtenant=None))
         reasons: list[str] = []
         for first in range(0, len(events), EVENTS_AT_ONCE):
             wave = events[first : first + EVENTS_AT_ONCE]
-            reasons += await asyncio.gather(*(_created(service, sender, event) for event in wave))
+            reasons += await asyncio.gather(*(self._created(service, sender, event) for event in wave))
         left = [event.sent for event, reason in zip(events, reasons, strict=True) if reason]
         if not left:
             return None
@@ -109,6 +131,20 @@ class Payloads:
         return Left(
             each._replace(payload=msgspec.json.encode(left)), dropped("Event", first_reason), len(left)
         )
+
+    async def _created(self, service: EventService, sender: Sender, event: DeviceEvent) -> str:
+        """Create an event for each of its assets; gives why that cannot be for the first one refused."""
+        reasons = []
+        for target in self._event_mappings.targets(sender.tenant, sender.agent, event.members):
+            kept = event.of(target.asset_id, sender.agent)
+            try:
+                await service.create_once(sender.tenant, kept.members, kept.id)
+            except TooMany:
+                raise
+            except Refused as error:
+                by = f"By the event mapping <{target.mapping_id}>: " if target.mapping_id else ""
+                reasons.append(f"{by}{error.message}")
+        return reasons[0] if reasons else ""
 
     async def store_file(self, sender: Sender, each: Tuple) -> Left | None:
         """Store a file of the agent's asset, over the one that it may have under this name."""
@@ -140,17 +176,6 @@ class Payloads:
         raise Unavailable(f"the file {place.path!r} of asset {place.asset} is being replaced by others")
 
 
-async def _created(service: EventService, sender: Sender, event: DeviceEvent) -> str:
-    """Create an event; gives why that cannot be."""
-    try:
-        await service.create_once(sender.tenant, event.members, event.id)
-    except TooMany:
-        raise
-    except Refused as error:
-        return error.message
-    return ""
-
-
 def left_whole(each: Tuple) -> Left:
     """Leave a payload that is of a type of the device's own."""
     return Left(each, dropped("Payload", f"Nothing takes payloads of the type <{each.type}>."))
@@ -159,6 +184,13 @@ def left_whole(each: Tuple) -> Left:
 def source_of(each: Tuple) -> str:
     """Name where a payload goes, for diagnostics."""
     return _SOURCES.get(each.type, "CUSTOM")
+
+
+async def _strictly(payload: bytes) -> object:
+    """Read JSON as bodies of other requests are read; Malformed for what is refused there."""
+    if len(payload) > IN_THREAD_BYTES:
+        return await asyncio.to_thread(parse_strictly, payload)
+    return parse_strictly(payload)
 
 
 async def _once(octets: bytes) -> AsyncGenerator[bytes]:

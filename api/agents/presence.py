@@ -9,6 +9,7 @@ status of an agent reads the one that names it. What was heard in the minute bef
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ import structlog
 
 from api.catalog.index import CatalogIndex
 from runtime.ports import Ports
-from schemas.agents import Agent, Seen, joined
+from schemas.agents import Agent, Seen, Taken, joined
 from schemas.errors import NotFound, Unavailable
 from schemas.ids import TenantId
 from schemas.limits import AGENTS_SEEN_S
@@ -49,15 +50,32 @@ class Presence:
         now_ms = self._clock.now_ms()
         known = self._seen.get((tenant, agent_id))
         since_ms = known.since_ms if known is not None and known.is_online(now_ms) else now_ms
-        self._seen[tenant, agent_id] = Seen(since_ms, now_ms)
+        self._seen[tenant, agent_id] = Seen(since_ms, now_ms, None if known is None else known.taken)
+
+    def took(self, tenant: TenantId, agent_id: str, taken: Taken) -> None:
+        """Note what became of a message of an agent that was heard of a moment ago."""
+        known = self._seen.get((tenant, agent_id))
+        if known is not None:
+            self._seen[tenant, agent_id] = known._replace(taken=taken)
 
     async def last(self, agent: Agent) -> Seen | None:
         """Tell when an agent was heard of last, at whatever door; None: never since it was made."""
-        document = await self._catalog.get(agent.tenant, KIND, agent.id[0])
-        runs = [_read(document).get(agent.id), self._seen.get((agent.tenant, agent.id))]
-        # What was heard of an earlier agent of the same asset does not count.
-        found = [run for run in runs if run is not None and run.last_ms >= agent.created_ms]
-        return joined(found[0], found[-1]) if found else None
+        return (await self.last_of(agent.tenant, [agent])).get(agent.id)
+
+    async def last_of(self, tenant: TenantId, agents: Iterable[Agent]) -> dict[str, Seen]:
+        """Tell the same of many agents of a tenant, by id, from sixteen documents at most."""
+        wanted = list(agents)
+        digits = sorted({agent.id[0] for agent in wanted})
+        documents = await asyncio.gather(*(self._catalog.get(tenant, KIND, digit) for digit in digits))
+        stored = dict(zip(digits, map(_read, documents), strict=True))
+        found: dict[str, Seen] = {}
+        for agent in wanted:
+            runs = [stored[agent.id[0]].get(agent.id), self._seen.get((tenant, agent.id))]
+            # What was heard of an earlier agent of the same asset does not count.
+            known = [run for run in runs if run is not None and run.last_ms >= agent.created_ms]
+            if known:
+                found[agent.id] = joined(known[0], known[-1])
+        return found
 
     async def run(self) -> None:
         """Tell the other doors, until the door ends, and then once more."""
@@ -115,7 +133,7 @@ class Presence:
                 self._stored.pop(key)
                 self._seen.pop(key, None)
             elif stored.last_ms == seen.last_ms:
-                self._seen[key] = stored
+                self._seen[key] = joined(stored, seen)  # A message may have been taken meanwhile.
 
 
 def _read(document: Document | None) -> dict[str, Seen]:

@@ -80,8 +80,12 @@ class Quarantine:
 
     # Changing.
 
-    async def keep(self, tenant: TenantId, agent: AssetId, correlation_id: str, refused: Refused) -> str:
+    async def keep(
+        self, tenant: TenantId, agent: AssetId, correlation_id: str, refused: Refused, door: str = ""
+    ) -> str:
         """Keep what was refused; durable on return. Gives the id of its record.
+
+        `agent` is empty where it came through another `door`.
 
         The same from the same agent is kept once. TooMany where the tenant's files have no room for it,
         Unavailable where it cannot be stored now.
@@ -103,6 +107,7 @@ class Quarantine:
             values=refused.values,
             boundary=name.boundary,
             content=content,
+            door=door,
         )
         stored = await self._catalog.create(tenant, KIND, record.id, msgspec.json.encode(record))
         if stored is None:  # Another door keeps it already.

@@ -41,25 +41,28 @@ IN_USE = "aspectstore.assets.inUse"
 class AssetWrites(CatalogWrites):
     """Writes to the assets of one installation."""
 
-    async def create_asset(self, tenant: TenantId, wire: AssetIn) -> Kept[Asset]:
-        """Create an asset under a new id (wire 4.1).
+    async def create_asset(
+        self, tenant: TenantId, wire: AssetIn, asset_id: AssetId | None = None
+    ) -> Kept[Asset]:
+        """Create an asset, under a new id unless one is given (wire 4.1).
 
         Judged by what this door knows, which is a second old at most; read anew only before a refusal. A
         reading for each asset would repeat the log's last seconds, in which thousands may have been created.
         """
+        asset_id = asset_id or AssetId(secrets.token_hex(16))
         try:
-            new = self._new_asset(tenant, wire)
+            new = self._new_asset(tenant, wire, asset_id)
         except ServiceError:
             await self._index.refresh()
-            new = self._new_asset(tenant, wire)
+            new = self._new_asset(tenant, wire, asset_id)
         kept, _ = await self._store_it(new, ASSET, None)
         return kept
 
-    def _new_asset(self, tenant: TenantId, wire: AssetIn) -> Asset:
+    def _new_asset(self, tenant: TenantId, wire: AssetIn, asset_id: AssetId) -> Asset:
         index = self._index.of(tenant)
         demand_unlocked(index)
         zone = self._index.tenant(tenant).timezone
-        new = asset_from(wire, AssetId(secrets.token_hex(16)), tenant, zone)
+        new = asset_from(wire, asset_id, tenant, zone)
         refuse(_check_place(new, index))
         refuse(asset_rules.check_asset(new, ZONES) + _check_static(new, index))
         refuse(check_files(new.file_assignments, (), index))

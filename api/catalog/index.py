@@ -8,13 +8,14 @@ until the line is older than the overlap and its change can no longer come about
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 import msgspec
 
 from api.catalog.kinds import ASSET, DROP, FIND, FOLLOWED, PUT, RETENTION, SHARE, TENANT, decode
 from api.catalog.policies import POLICY, Policies
+from api.catalog.sensor_index import Measured, select_variables
 from api.catalog.share_index import ShareIndex
 from api.catalog.tenant_index import Kept, TenantIndex
 from runtime.ports import Clock
@@ -24,6 +25,7 @@ from schemas.errors import NotFound
 from schemas.ids import CORE, SeriesId, TenantId, is_hex_id
 from schemas.policies import PROFILES, Profile
 from schemas.retention import KEEP_ALL, Rule
+from schemas.sensors import Selector
 from schemas.tenants import Tenant
 from storage import retention_rules
 from storage.port import CatalogStore, Change, Document
@@ -204,6 +206,16 @@ class CatalogIndex:
         if found is None:
             raise NotFound("There is no such tenant.")
         return found
+
+    def select(
+        self, tenant: TenantId, selector: Selector, assets: Iterable[str] | None = None
+    ) -> list[Measured]:
+        """List the variables that a selection of sensors means, such as all wind speeds at 80 m (SM-20).
+
+        Each once, by asset id; only of assets, aspects and variables that are there. `assets`: only of
+        these, such as a bound caller's own; None: of the whole tenant. NotFound for an unknown tenant.
+        """
+        return select_variables(self.of(tenant), selector, assets)
 
     def series_of(self, tenant: TenantId, asset_id: str, aspect_name: str) -> tuple[SeriesId, AspectType]:
         """Give a series and its type from memory; NotFound, in the same words for unknown and foreign ids.

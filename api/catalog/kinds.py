@@ -7,23 +7,29 @@ the index, into the three tables.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from api.catalog.event_mapping_index import KeptEvents
 from api.catalog.mapping_index import KeptGroup, KeptPoints
 from api.catalog.policies import POLICY
+from api.catalog.sensor_index import KeptSensors
+from api.catalog.stream_index import KeptStream
 from api.catalog.tenant_index import Kept, TenantIndex
 from api.identity.accounts import CLIENT, USER, Standing
-from schemas import diagnostics, quarantine
+from schemas import diagnostics, quarantine, sensors
 from schemas.agents import Agent, Boarding
 from schemas.aspects import AspectType
 from schemas.assets import Asset, AssetType, ModelLock
 from schemas.data_sources import points_in
+from schemas.devices import event_mappings
+from schemas.lineprotocol import inlets
 from schemas.mappings import MappedAspect
 from schemas.model_files import ModelFile
 from schemas.shares import Share
 from schemas.subtenants import Subtenant
+from schemas.timebase import streams
 from storage import retention_rules
 from storage.port import Document
 
@@ -41,6 +47,10 @@ DATA_SOURCES: Final = "datasources"
 """An agent's configuration, under the agent's id."""
 MAPPING: Final = "mapping"
 """All mappings of one agent into one aspect of one asset, under the ids of the three."""
+EVENT_MAPPING: Final = event_mappings.KIND
+STREAM: Final = streams.KIND
+INLET: Final = inlets.KIND
+SENSORS: Final = sensors.KIND
 QUARANTINED: Final = quarantine.KIND
 DIAGNOSTIC: Final = diagnostics.KIND
 TENANT: Final = "tenant"
@@ -50,7 +60,7 @@ RETENTION: Final = retention_rules.KIND
 FOLLOWED: Final = frozenset(
     {TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, MODEL_LOCK, SUBTENANT, SHARE, "key", CLIENT, USER}
     | {"apikey", "revoked", POLICY, MODEL_FILE, AGENT, REGISTRATION}
-    | {DATA_SOURCES, MAPPING, QUARANTINED, DIAGNOSTIC}
+    | {DATA_SOURCES, MAPPING, EVENT_MAPPING, QUARANTINED, DIAGNOSTIC, STREAM, SENSORS, INLET}
 )
 """Kinds whose changes matter to a door; refresh tokens change too often to be read by all."""
 
@@ -94,11 +104,23 @@ PUT: dict[str, Callable[[TenantIndex, Document], None]] = {
     MAPPING: lambda part, document: part.mappings.put(
         KeptGroup(decode(document, MappedAspect), document.version)
     ),
+    EVENT_MAPPING: lambda part, document: part.mappings.events.put(
+        KeptEvents(decode(document, event_mappings.AgentEvents), document.version)
+    ),
     QUARANTINED: lambda part, document: part.quarantined.update(
         {document.id: Kept(decode(document, quarantine.Quarantined), document.version)}
     ),
     DIAGNOSTIC: lambda part, document: part.activations.update(
         {document.id: Kept(decode(document, diagnostics.Activation), document.version)}
+    ),
+    STREAM: lambda part, document: part.streams.update(
+        {document.id: KeptStream(decode(document, streams.DeclaredStream), document.version)}
+    ),
+    SENSORS: lambda part, document: part.sensors.update(
+        {document.id: KeptSensors(decode(document, sensors.AssetSensors), document.version)}
+    ),
+    INLET: lambda part, document: part.inlets.update(
+        {document.id: Kept(decode(document, inlets.Inlet), document.version)}
     ),
     CLIENT: lambda part, document: part.clients.update({document.id: _standing(document)}),
     USER: lambda part, document: part.users.update({document.id: _standing(document)}),
@@ -114,12 +136,17 @@ DROP: dict[str, Callable[[TenantIndex, str], None]] = {
     REGISTRATION: TenantIndex.drop_boarding,
     DATA_SOURCES: lambda part, agent_id: part.mappings.drop_points(agent_id),
     MAPPING: lambda part, group_id: part.mappings.drop(group_id),
+    EVENT_MAPPING: lambda part, agent_id: part.mappings.events.drop(agent_id),
     QUARANTINED: lambda part, record_id: _forget(part.quarantined, record_id),
     DIAGNOSTIC: lambda part, agent_id: _forget(part.activations, agent_id),
-    CLIENT: TenantIndex.drop_client,
-    USER: TenantIndex.drop_user,
+    STREAM: lambda part, key: _forget(part.streams, key),
+    SENSORS: lambda part, asset_id: _forget(part.sensors, asset_id),
+    INLET: lambda part, document_id: _forget(part.inlets, document_id),
+    CLIENT: lambda part, client_id: _forget(part.clients, client_id),
+    USER: lambda part, name: _forget(part.users, name),
 }
-FIND: dict[str, Callable[[TenantIndex, str], Kept[Any] | KeptGroup | KeptPoints | None]] = {
+KeptOne: TypeAlias = Kept[Any] | KeptGroup | KeptPoints | KeptEvents | KeptStream | KeptSensors
+FIND: dict[str, Callable[[TenantIndex, str], KeptOne | None]] = {
     ASPECT_TYPE: lambda part, type_id: part.own_aspect_types.get(type_id),
     ASSET_TYPE: lambda part, type_id: part.own_asset_types.get(type_id),
     ASSET: lambda part, asset_id: part.assets.get(asset_id) or part.deleted_assets.get(asset_id),
@@ -131,8 +158,12 @@ FIND: dict[str, Callable[[TenantIndex, str], Kept[Any] | KeptGroup | KeptPoints 
     REGISTRATION: lambda part, agent_id: part.boardings.get(agent_id),
     DATA_SOURCES: lambda part, agent_id: part.mappings.kept_points(agent_id),
     MAPPING: lambda part, group_id: part.mappings.group(group_id),
+    EVENT_MAPPING: lambda part, agent_id: part.mappings.events.kept(agent_id),
     QUARANTINED: lambda part, record_id: part.quarantined.get(record_id),
     DIAGNOSTIC: lambda part, agent_id: part.activations.get(agent_id),
+    STREAM: lambda part, key: part.streams.get(key),
+    SENSORS: lambda part, asset_id: part.sensors.get(asset_id),
+    INLET: lambda part, document_id: part.inlets.get(document_id),
     CLIENT: lambda part, client_id: part.clients.get(client_id),
     USER: lambda part, name: part.users.get(name),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from api.catalog.event_mapping_index import EventMappingIndex
 from api.http.filters import Table
 from schemas.data_sources import NO_POINTS, Points, etag_of
 from schemas.mappings import FindAspect, Judged, MappedAspect, Mapping, Routes, compile_routes, judge
@@ -40,6 +41,7 @@ class MappingIndex:
 
     def __init__(self, find: FindAspect) -> None:
         """Take the look-up of aspects; start empty."""
+        self.events = EventMappingIndex()
         self._find = find
         self._points: dict[str, Points] = {}
         """By agent."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from itertools import islice, takewhile
 from typing import Final, TypeAlias
 
 Named: TypeAlias = tuple[str, str]
@@ -56,3 +57,9 @@ class NameOrder:
         self._gone.clear()
         self._added.clear()
         return self._ordered
+
+    def ids_of(self, name: str) -> list[str]:
+        """Give the ids of all things of one name."""
+        ordered = self.ordered()
+        first = bisect_left(ordered, (name, ""))
+        return [one for _, one in takewhile(lambda named: named[0] == name, islice(ordered, first, None))]

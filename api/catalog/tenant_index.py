@@ -11,6 +11,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from api.catalog.mapping_index import MappingIndex
 from api.catalog.name_order import NameOrder
+from api.catalog.sensor_index import KeptSensors
+from api.catalog.stream_index import KeptStream
 from api.http.filters import Table
 from api.identity.accounts import Standing
 from schemas.agents import Agent, Boarding, BoardingStatus
@@ -20,6 +22,7 @@ from schemas.builtin import CORE_ASPECT_TYPES, CORE_ASSET_TYPES, CORE_PREFIX
 from schemas.diagnostics import Activation
 from schemas.errors import NotFound
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
+from schemas.lineprotocol.inlets import Inlet
 from schemas.mappings import FedAspect
 from schemas.model_files import ModelFile
 from schemas.quarantine import Quarantined
@@ -40,6 +43,7 @@ T = TypeVar(
     Boarding,
     Quarantined,
     Activation,
+    Inlet,
 )
 
 ASSET_DEPTH_MAX = 100
@@ -101,7 +105,13 @@ class TenantIndex:
         self.quarantined: dict[str, Kept[Quarantined]] = {}
         self.activations: dict[str, Kept[Activation]] = {}
         """agent id → that somebody watches it."""
-        self._names = NameOrder()
+        self.streams: dict[str, KeptStream] = {}
+        self.inlets: dict[str, Kept[Inlet]] = {}
+        self.sensors: dict[str, KeptSensors] = {}
+        """asset id → what is known of its sensors."""
+        self.names = NameOrder()
+        self.external_ids: dict[str, tuple[str, ...]] = {}
+        """external id → the assets that have it, mostly one."""
         self.series: dict[str, dict[str, tuple[SeriesId, AspectType]]] = {}
         """asset id → aspect name → series: filled as it is asked for, dropped when something changes."""
 
@@ -127,7 +137,10 @@ class TenantIndex:
             return
         self.assets[asset.id] = kept
         self.assets_of_types[canonical(asset.type_id)] += 1
-        self._names.add((asset.name, asset.id))
+        self.names.add((asset.name, asset.id))
+        if asset.external_id:
+            known = self.external_ids.get(asset.external_id, ())
+            self.external_ids[asset.external_id] = (*known, asset.id)
         if asset.parent_id is not None:
             self.children.setdefault(asset.parent_id, set()).add(asset.id)
         if asset.sub_tenant is not None:
@@ -186,7 +199,11 @@ class TenantIndex:
         if kept is None:
             return
         self.assets_of_types[canonical(kept.value.type_id)] -= 1
-        self._names.discard((kept.value.name, asset_id))
+        self.names.discard((kept.value.name, asset_id))
+        if kept.value.external_id:
+            left = tuple(one for one in self.external_ids.pop(kept.value.external_id) if one != asset_id)
+            if left:
+                self.external_ids[kept.value.external_id] = left
         if kept.value.parent_id in self.children:
             self.children[kept.value.parent_id].discard(asset_id)
         if kept.value.sub_tenant in self.subtenant_assets:
@@ -199,14 +216,6 @@ class TenantIndex:
     def drop_share(self, share_id: str) -> None:
         """Forget a share."""
         self.shares.pop(share_id, None)
-
-    def drop_client(self, client_id: str) -> None:
-        """Forget a client."""
-        self.clients.pop(client_id, None)
-
-    def drop_user(self, name: str) -> None:
-        """Forget a user."""
-        self.users.pop(name, None)
 
     # What is asked.
 
@@ -278,7 +287,7 @@ class TenantIndex:
 
     def assets_by_name(self) -> list[Kept[Asset]]:
         """List the assets by name, then id."""
-        return [self.assets[asset_id] for _, asset_id in self._names.ordered()]
+        return [self.assets[asset_id] for _, asset_id in self.names.ordered()]
 
     def chain(self, type_id: str) -> Iterator[AssetType]:
         """Walk from a type to the root of its family; ends at a type that is gone."""

@@ -62,12 +62,15 @@ class FileRoom:
 
     async def admitted(self, tenant: TenantId, body: AsyncIterable[bytes]) -> AsyncIterable[bytes]:
         """Give a body that ends with TooMany where the tenant's files would take more than they may."""
+        await self.demand(tenant)
         limit = self._index.profile_of(tenant).files_bytes_max
-        if limit is None:
-            return body
-        if (await self._counted(tenant, COUNT_S)).bytes_count >= limit:
+        return body if limit is None else self._metered(tenant, limit, body)
+
+    async def demand(self, tenant: TenantId) -> None:
+        """Raise TooMany where the tenant's files take all that they may."""
+        limit = self._index.profile_of(tenant).files_bytes_max
+        if limit is not None and (await self._counted(tenant, COUNT_S)).bytes_count >= limit:
             await self._demand(tenant, limit, is_full=True)
-        return self._metered(tenant, limit, body)
 
     def freed(self, tenant: TenantId, size: int) -> None:
         """Take off what was removed."""

@@ -261,6 +261,10 @@ class FileService:
         """Give what the bytes of the tenant's files take, uploads in parts and nobody's contents included."""
         return await self._room.stored_bytes(tenant)
 
+    async def demand_room(self, tenant: TenantId) -> None:
+        """Raise TooMany where the tenant's files take all that they may."""
+        await self._room.demand(tenant)
+
     async def drop(self, tenant: TenantId, contents: Iterable[Content]) -> None:
         """Remove contents that no row names; where the store fails they stay, and the log says which."""
         for content in contents:

@@ -14,7 +14,8 @@ Requests without a token that holds have no tenant and no line. Bodies are never
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, TypeGuard
 from urllib.parse import parse_qsl, unquote
 
@@ -123,6 +124,22 @@ class AuditTrail:
         if lines:
             await asyncio.gather(*(self.store.append(line) for line in lines))
             request.scope["state"][BEGUN] = lines
+
+    async def beside(self, request: Request[Any, Any, Any], action: str, things: Mapping[str, str]) -> None:
+        """Write down, before it is done, what a request does beside what its route is for.
+
+        StoreUnavailable: then it must not be done.
+        """
+        if self._kept is None:
+            return
+        scope: Any = request.scope
+        told = {name: word(value) for name, value in things.items()}
+        act = msgspec.structs.replace(_act(action, request.user, scope), things=told)
+        encoded = encode_part(act)
+        # One request may do several things.
+        line_id = scope["state"]["request_id"] + hashlib.blake2b(encoded, digest_size=8).hexdigest()
+        line = AuditLine(request.user.tenant, self._clock.now_ms(), line_id, encoded)
+        await self.store.append(line)
 
     def ended(self, scope: Scope, status: int, headers: Headers) -> None:
         """Write down how a request was answered, behind the answer."""

@@ -15,6 +15,7 @@ from litestar.handlers import BaseRouteHandler
 
 from api.guard.agents import TENANTS, stay_agent
 from api.guard.bound import stay_within
+from api.guard.shown import shown_caller
 from api.guard.signed import KEY_HEADER, signed_caller
 from api.identity.tokens import Identity
 from schemas.errors import Forbidden
@@ -34,7 +35,9 @@ async def deny_by_default(connection: ASGIConnection[Any, Any, Any, Any], handle
     services = connection.app.state.services
     now_s = services.ports.clock.now_ms() / 1_000
     header = connection.headers.get("authorization")
-    if header is None and KEY_HEADER in connection.headers:
+    if handler.opt.get("shown"):
+        identity = await shown_caller(connection, services.identity, now_s)
+    elif header is None and KEY_HEADER in connection.headers:
         assert isinstance(connection, Request)
         identity = await signed_caller(connection, services.identity.api_keys, now_s)
     else:

@@ -10,6 +10,7 @@ so a stranger's body is not read.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any, Final, NoReturn
@@ -23,12 +24,16 @@ from api.http.compression import coding_of, expand
 from api.http.negotiation import Coding
 from api.identity.tokens import Identity
 from schemas.errors import Malformed, UnsupportedMedia
+from schemas.limits import KB
 
 JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json", "application/hal+json"})
 ANY_TYPE: Final = frozenset({"*/*"})
 """For a route that takes a body's bytes as they are."""
 FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
 MULTIPART_TYPES: Final = frozenset({"multipart/form-data"})
+
+IN_THREAD_BYTES: Final = 128 * KB
+"""A larger body is decompressed beside the loop: it takes longer than the change of threads."""
 
 EXPANDED: Final = "expanded_body"
 """Where a decompressed body is kept while its request lasts."""
@@ -47,7 +52,11 @@ class StrictRequest(Request[Identity, None, State]):
             return body
         kept: dict[str, Any] = self.scope["state"]
         if EXPANDED not in kept:
-            text = expand(body, coding, self.route_handler.resolve_request_max_body_size() or 0)
+            most = self.route_handler.resolve_request_max_body_size() or 0
+            if len(body) > IN_THREAD_BYTES:
+                text = await asyncio.to_thread(expand, body, coding, most)
+            else:
+                text = expand(body, coding, most)
             kept[HOLDING].add(len(text))
             kept[EXPANDED] = text
         expanded: bytes = kept[EXPANDED]
@@ -69,7 +78,8 @@ def check_media(request: Request[Any, Any, Any]) -> None:
     headers = request.headers
     wanted = request.route_handler.opt.get("media", JSON_TYPES)
     coding = headers.get("content-encoding", "")
-    demand_media(headers.get("content-type", ""), coding, wanted, compressed=wanted is JSON_TYPES)
+    compressed = wanted is JSON_TYPES or request.route_handler.opt.get("compressed", False)
+    demand_media(headers.get("content-type", ""), coding, wanted, compressed=compressed)
 
 
 def demand_media(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,8 +23,14 @@ from schemas.errors import Problem, Quota
 HAL_PREFIX = "/api/assetmanagement/"
 EVENTS_PREFIX = "/api/eventmanagement/"
 AGENTS_PREFIXES: Final = ("/api/agentmanagement/", "/api/mindconnect/")
+EVENT_MAPPINGS_PATH: Final = "/api/mindconnect/v3/eventMappings"
+TIMEBASE_PREFIX: Final = "/api/v0/"
 REGISTER_PATH: Final = "/api/agentmanagement/v3/register"
 AGENT_TOKEN_PATH: Final = "/api/agentmanagement/v3/oauth/token"  # noqa: S105 -- a path
+LINES_PREFIX: Final = "/api/v2/"
+"""Of routes that clients of InfluxDB 2 know …"""
+LINES_OLD: Final = frozenset({"/write", "/query"})
+"""… and those that clients of InfluxDB 1 know."""
 JSON = "application/json"
 HAL = "application/hal+json"
 VND_ERROR = "application/vnd.error+json"
@@ -131,6 +138,48 @@ class AgentIamError(msgspec.Struct):
     """For people; begins with the id."""
 
 
+class TimeBaseReason(msgspec.Struct):
+    """Why one message, or one parameter, was refused."""
+
+    pointer: str
+    """JSON pointer to the place in the body."""
+    error: str
+
+
+class TimeBaseError(msgspec.Struct, rename="camel"):
+    """A refusal as clients of TimeBase know it; nothing of our inside is in it."""
+
+    type: str
+    """Stable; what a program may decide by."""
+    message: str
+    status: int
+    error: str
+    """What HTTP calls the status."""
+    logref: str
+    """The request's id, as the log has it."""
+    stack_trace: list[str] = msgspec.field(default_factory=list)
+    """Always empty."""
+    refused: list[TimeBaseReason] = msgspec.field(default_factory=list)
+    """The messages of a write of which all were refused."""
+
+
+class LineError(msgspec.Struct, omit_defaults=True):
+    """A refusal as clients of InfluxDB 2 read it."""
+
+    code: str
+    """What a program may decide by."""
+    message: str
+    """For people."""
+    line: int | None = None
+    """The first of a body's lines that was refused."""
+
+
+class OldLineError(msgspec.Struct):
+    """A refusal as clients of InfluxDB 1 read it."""
+
+    error: str
+
+
 class Answer(NamedTuple):
     """An error, ready to be sent by whatever speaks HTTP."""
 
@@ -145,12 +194,19 @@ def answer(error: Exception, logref: str, path: str = "") -> Answer:
         status, reasons, headers = _of_framework(error)
     else:
         status, reasons, headers = _of_tree(error)
+    if path.startswith(LINES_PREFIX) or path in LINES_OLD:
+        headers["content-type"] = JSON
+        return _of_lines(status, reasons, headers, path)
     headers["content-type"] = VND_ERROR if path.startswith((HAL_PREFIX, EVENTS_PREFIX)) else JSON
     reasons = reasons[:PROBLEMS_LISTED_MAX]
     if path.startswith(EVENTS_PREFIX):
         return Answer(status, headers, msgspec.json.encode([reason.of_event(logref) for reason in reasons]))
-    if path.startswith(AGENTS_PREFIXES):
+    if path.startswith(EVENT_MAPPINGS_PATH):
+        reasons = [reason.of_event_mappings() for reason in reasons]
+    elif path.startswith(AGENTS_PREFIXES):
         return Answer(status, headers, _of_agents(status, reasons, logref, path))
+    if path.startswith(TIMEBASE_PREFIX):
+        return Answer(status, headers, _of_timebase(status, reasons, logref))
     listed = [reason.wire(logref) for reason in reasons]
     return Answer(status, headers, msgspec.json.encode(ErrorBody(listed)))
 
@@ -183,6 +239,9 @@ class _Reason(NamedTuple):
         pointer = msgspec.UNSET if self.pointer is None else self.pointer
         return WireError(self.code, logref, self.message, list(self.parameters), pointer)
 
+    def of_event_mappings(self) -> _Reason:
+        return self._replace(code=f"mdsp.conn.mindconnect.{self.code.rpartition('.')[2]}")
+
     def of_event(self, logref: str) -> EventError:
         return EventError(logref, f"{self.pointer}: {self.message}" if self.pointer else self.message)
 
@@ -207,6 +266,43 @@ def _of_agents(status: int, reasons: list[_Reason], logref: str, path: str) -> b
         code = next(own, AGENT_IAM_CODES.get(status, "invalid_request"))
         return msgspec.json.encode(AgentIamError(request_id, code, f"[{request_id}] {words}"))
     return msgspec.json.encode(AgentError(request_id, words))
+
+
+def _of_timebase(status: int, reasons: list[_Reason], logref: str) -> bytes:
+    """Write the body of a refusal as clients of TimeBase know it (TB-23, TB-27)."""
+    first = reasons[0]
+    refused = [TimeBaseReason(one.pointer, one.message) for one in reasons if one.pointer]
+    phrase = HTTPStatus(status).phrase
+    body = TimeBaseError(first.code, first.message, status, phrase, logref, refused=refused)
+    return msgspec.json.encode(body)
+
+
+LINES_CODES: Final = {
+    400: "invalid",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not found",
+    405: "method not allowed",
+    409: "conflict",
+    412: "conflict",
+    413: "request too large",
+    422: "unprocessable entity",
+    429: "too many requests",
+    503: "unavailable",
+}
+"""By status, as clients of InfluxDB know them; any other is an `internal error`, or below 500 `invalid`."""
+
+
+def _of_lines(status: int, reasons: list[_Reason], headers: dict[str, str], path: str) -> Answer:
+    """Write a refusal as clients of InfluxDB read it.
+
+    Old ones throw lines away after every 4xx; what they should send again is 503 for them, never 429.
+    """
+    words = " ".join(one.message for one in reasons)
+    if path in LINES_OLD:
+        return Answer(503 if status == 429 else status, headers, msgspec.json.encode(OldLineError(words)))
+    code = LINES_CODES.get(status, "invalid" if status < 500 else "internal error")
+    return Answer(status, headers, msgspec.json.encode(LineError(code, words)))
 
 
 def _of_tree(error: Exception) -> tuple[int, list[_Reason], dict[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
 
-from api.http.errors import HAL, JSON, VND_ERROR, ErrorBody
+from api.http.errors import HAL, JSON, VND_ERROR, ErrorBody, LineError, OldLineError
 
 _WORDS = {
     400: "Refused: malformed or invalid",
@@ -21,7 +21,7 @@ _WORDS = {
     413: "Over the size limit",
     415: "A media type that is not read",
     416: "No byte of the file is in the range",
-    422: "An idempotency key was reused",
+    422: "An idempotency key was reused, or lines could not be stored",
     429: "Too many requests; see Retry-After",
     503: "Repeat after Retry-After",
 }
@@ -39,6 +39,14 @@ def refusals(*statuses: int, hal: bool = False, shape: Any = ErrorBody) -> dict[
         status: ResponseSpec(shape, generate_examples=False, description=_WORDS[status], media_type=media)
         for status in statuses
     }
+
+
+def line_refusals(*statuses: int, old: bool = False) -> dict[int, ResponseSpec]:
+    """Describe the statuses with which a route of InfluxDB's clients refuses; `old`: of InfluxDB 1."""
+    found = refusals(*statuses, shape=OldLineError if old else LineError)
+    if old:
+        found.pop(429, None)
+    return found
 
 
 def described(status: int, shape: type[Any] | None = None) -> dict[int, ResponseSpec]:

@@ -8,6 +8,7 @@ be sent again by whoever saw it: keys belong on TLS, with few scopes and an end.
 
 from __future__ import annotations
 
+import hmac
 import re
 import secrets
 from collections.abc import Callable, Sequence
@@ -150,6 +151,18 @@ class ApiKeys:
             self._signers.pop(next(iter(self._signers)))
         self._signers[key_id] = found
         return found
+
+    @staticmethod
+    def is_id(text: str) -> bool:
+        """Tell whether a text could be the id of a key."""
+        return _ID.fullmatch(text) is not None
+
+    async def shown(self, key_id: str, secret: str, now_s: float) -> Identity:
+        """Tell who shows a key with its secret, as clients do that cannot sign; Unauthenticated."""
+        signer = await self.signer(key_id, now_s)
+        if not hmac.compare_digest(signer.secret.encode(), secret.encode()):
+            raise Unauthenticated(_REFUSED)
+        return signer.identity
 
     def forget(self) -> None:
         """Drop everything remembered, after a key, its owner or a tenant changed."""

@@ -64,9 +64,10 @@ ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     ENGINEER: _in_order(_ENGINEERING),
     TENANT_ADMIN: tuple(scope for scope in ALL_SCOPES if scope != PLATFORM),
     PLATFORM_ADMIN: ALL_SCOPES,
-    UPLOAD_ONLY: _in_order(frozenset({SERIES_WRITE, EXCHANGE})),
+    UPLOAD_ONLY: _in_order(frozenset({SERIES_WRITE, FILES_WRITE, EXCHANGE})),
 }
 """Scopes in the order in which a token lists them. A viewer reads; an operator also writes records, files and
 events and sees what went wrong; an engineer also changes types and assets, deletes and mends; a tenant admin
 may do everything in the tenant; a platform admin is an admin of the installation's first tenant who also
-manages the tenants; what only uploads writes records, learns what became of them, and reads nothing."""
+manages the tenants; what only uploads writes records, stores files and imports them, learns what became of
+its own, and reads nothing."""

@@ -8,12 +8,13 @@ by the caller's own right, from the beginning of each file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
 from api.assets.wire_changes import VariablePatch
 from api.bulk.service import demand_size, first_ms, last_ms
+from api.catalog.sensor_index import sensors_of
 from api.catalog.tenant_index import HeldAspect
 from api.events.service import new_id
 from api.files.service import Place
@@ -22,21 +23,23 @@ from api.http.hal import Preconditions
 from api.identity.scopes import ASSETS_WRITE
 from api.identity.tokens import Identity
 from api.imports.file_types import FileTypes, preview_file
+from api.imports.versions import demand_replayable, demand_standing, earlier_version, version_of
 from api.services import Services
 from schemas.aspects import DYNAMIC, AspectType, VariableType
 from schemas.codes import INVALID_BODY
 from schemas.errors import Conflict, Invalid, NotFound, PreconditionFailed, Problem
-from schemas.files import parse_path
+from schemas.files import Content, parse_path
 from schemas.filetypes.checking import check_file_type
 from schemas.filetypes.mapping import is_quality_of
-from schemas.filetypes.model import FileFormat, FileType, NewColumns
+from schemas.filetypes.model import FileType, NewColumns
 from schemas.filetypes.preview import Preview, SeenColumn
+from schemas.filetypes.sensor_rules import with_sensors
 from schemas.ids import is_hex_id
-from schemas.imports import ImportFile, ImportSeries, LoggerImport
+from schemas.imports import ImportFile, ImportSeries, LoggerImport, report_path
 from schemas.limits import IMPORT_FILES_MAX, IMPORT_SERIES_MAX
+from storage import job_records
 from storage.job_records import IMPORT, JobRecord
 
-_WHOLE_ROWS: Final = (FileFormat.TEXT, FileFormat.PARQUET, FileFormat.ARROW, FileFormat.BULK_JSON)
 _EXTEND_TRIES_MAX: Final = 3
 _NEW_TYPES: Final = {VariableType.INT: VariableType.DOUBLE, VariableType.LONG: VariableType.DOUBLE}
 """What the first rows show as whole numbers may have fractions later on."""
@@ -61,6 +64,34 @@ class LoggerImportIn(msgspec.Struct, rename="camel", forbid_unknown_fields=True)
     """What becomes of columns that no rule places, if not what the file type says."""
     again: bool = False
     """True: import it even if the same was imported before."""
+    key: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9_.-]{0,64}$")] = ""
+    """The name of the key of encrypted archives, as the installation gave it to the tenant."""
+    replaces: str = ""
+    """The job that imported an earlier version, all of whose rows this one replaces; by default that of the
+    same name, as the file type's `versions` says."""
+
+
+class ReplayIn(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """How refused rows are read this time."""
+
+    type: str = ""
+    """The name of another file type; by default the same, as it is now."""
+    new_columns: NewColumns | None = None
+    """As in an import; by default as then."""
+
+
+class Manner(NamedTuple):
+    """How an import is done, beside what is in its files."""
+
+    again: bool = False
+    key: str = ""
+    logical: tuple[str, ...] = ()
+    """What names the logical file."""
+    replaces: str = ""
+    replaces_asked: bool = False
+    only: tuple[ImportFile, ...] = ()
+    """Reports whose rows alone are read."""
+    replay_of: str = ""
 
 
 class LoggerImports:
@@ -80,14 +111,28 @@ class LoggerImports:
         await self._access.own_asset(caller, asked.entity)
         file_type = await self._file_type(caller, asked)
         files = await self._found(caller, asked)
+        logical = version_of(file_type, files)
+        manner = Manner(
+            again=asked.again,
+            key=asked.key,
+            logical=logical,
+            replaces=await self._earlier(caller, asked, logical),
+            replaces_asked=bool(asked.replaces),
+        )
+        return await self._submit(caller, asked.entity, file_type, files, manner)
+
+    async def _submit(
+        self, caller: Identity, entity: str, file_type: FileType, files: list[ImportFile], manner: Manner
+    ) -> JobRecord:
+        """Make the job of files by a file type in which nothing is open any more."""
         profile, now_ms = self._index.profile_of(caller.tenant), self._ports.clock.now_ms()
         demand_size(files, profile)
-        await self._demand_series(caller, file_type, asked.entity)
+        await self._demand_series(caller, file_type, entity)
         if file_type.new_columns is NewColumns.EXTEND:
-            await self._extend(caller, file_type, asked.entity, files)
-        series, types = self._series(caller, file_type, asked.entity)
+            await self._extend(caller, file_type, entity, files)
+        series, types = self._series(caller, file_type, entity)
         told = LoggerImport(
-            entity=(await self._access.own_asset(caller, asked.entity)).value.id,
+            entity=(await self._access.own_asset(caller, entity)).value.id,
             by=caller.subject,
             files=tuple(files),
             file_type=file_type,
@@ -95,8 +140,12 @@ class LoggerImports:
             types=types,
             latest_ms=last_ms(profile, now_ms),
             least_ms=first_ms(profile, now_ms),
-            again=asked.again,
+            again=manner.again,
             undo_s=self._jobs.undo_seconds(caller),
+            replaces=manner.replaces,
+            replaces_asked=manner.replaces_asked,
+            key=manner.key,
+            only=manner.only,
         )
         record = JobRecord(
             id=new_id(),
@@ -110,9 +159,63 @@ class LoggerImports:
                 "running_max": profile.jobs_running_max,
             },
             bytes_all=sum(file.size for file in files),
+            version_of=manner.logical,
+            replay_of=manner.replay_of,
         )
         await self._jobs.submit(caller, record)
         return record
+
+    async def replay(self, caller: Identity, job_id: str, asked: ReplayIn) -> JobRecord:
+        """Make a job of the rows that an import refused; Conflict where there are none, or not any more.
+
+        NotFound for an unknown job; Invalid with what is wrong as things are now.
+        """
+        record = await self._jobs.find(caller, job_id)
+        told = demand_replayable(record, await job_records.all_of(self._ports.catalog, caller.tenant))
+        name = asked.type or told.file_type.name
+        now = (await FileTypes(self._ports.catalog).find(caller.tenant, name)).file_type
+        again = LoggerImportIn(
+            entity=told.entity,
+            files=[],
+            type=name,
+            asset="" if now.asset else told.file_type.asset,
+            aspect="" if now.aspect else told.file_type.aspect,
+            new_columns=asked.new_columns or told.file_type.new_columns,
+        )
+        file_type = await self._file_type(caller, again)
+        manner = Manner(
+            again=True, key=told.key, only=await self._reports(caller, record, told), replay_of=record.id
+        )
+        return await self._submit(caller, told.entity, file_type, list(told.files), manner)
+
+    async def _reports(
+        self, caller: Identity, record: JobRecord, told: LoggerImport
+    ) -> tuple[ImportFile, ...]:
+        """Give the report of each file, nothing of it where the file has none; Conflict if one is gone."""
+        found = []
+        for number in range(1, len(told.files) + 1):
+            path = report_path(record.id, number)
+            contents: tuple[Content, ...] = ()
+            if path in record.reports:
+                try:
+                    entry = await self._files.find(Place(caller.tenant, told.entity, path))
+                except NotFound as missing:
+                    raise Conflict(f"The report {path} was deleted, so its rows are not known.") from missing
+                contents = entry.file.contents
+            found.append(ImportFile(path=path, contents=contents))
+        return tuple(found)
+
+    async def _earlier(self, caller: Identity, asked: LoggerImportIn, logical: tuple[str, ...]) -> str:
+        """Give the import whose rows this one replaces, if any; Invalid for one that cannot be replaced."""
+        known = await job_records.all_of(self._ports.catalog, caller.tenant)
+        earlier = earlier_version(known, logical)
+        if not asked.replaces:
+            return earlier
+        try:
+            demand_standing(await self._jobs.find(caller, asked.replaces), known)
+        except NotFound as missing:
+            raise Invalid([Problem("/replaces", INVALID_BODY, missing.message)]) from missing
+        return asked.replaces
 
     async def _file_type(self, caller: Identity, asked: LoggerImportIn) -> FileType:
         """Give the file type with what it leaves open filled in."""
@@ -120,9 +223,6 @@ class LoggerImports:
         if asked.version not in {None, kept.version}:
             raise Conflict(f"The file type {asked.type} has the version {kept.version}, not {asked.version}.")
         one, problems = kept.file_type, []
-        if one.narrow is not None or one.format not in _WHOLE_ROWS:
-            message = "Its rows are parts of records; an import takes files with whole records as rows."
-            problems.append(Problem("/type", INVALID_BODY, message))
         for name, own, given in (("asset", one.asset, asked.asset), ("aspect", one.aspect, asked.aspect)):
             if own and given and own != given:
                 message = f"The file type says {own!r} itself."
@@ -135,6 +235,7 @@ class LoggerImports:
             aspect=one.aspect or asked.aspect,
             new_columns=asked.new_columns or one.new_columns,
         )
+        filled = with_sensors(filled, sensors_of(self._index.of(caller.tenant), filled.asset))
         problems = check_file_type(filled)
         if not (filled.aspect or filled.aspect_column or any(rule.aspect for rule in filled.rules)):
             problems.append(Problem("/aspect", INVALID_BODY, "The file type names no aspect; name one here."))
@@ -227,9 +328,9 @@ class LoggerImports:
             seen = await preview_file(self._files, Place(caller.tenant, entity, file.path), one)
             if seen.problem:
                 raise Invalid([Problem(f"/files/{number}", INVALID_BODY, seen.problem)])
-            held = {each.type.id: each for _, each in self._held(caller, one, entity)}
-            for type_id, each in held.items():
-                wanted = _wanted(seen, one, each.aspect.name)
+            held = {(each.type.id, each.aspect.name) for _, each in self._held(caller, one, entity)}
+            for type_id, aspect in sorted(held):
+                wanted = _wanted(seen, one, aspect)
                 for _ in range(_EXTEND_TRIES_MAX):
                     if await self._extended(caller, type_id, wanted):
                         break
@@ -256,7 +357,10 @@ def _wanted(seen: Preview, one: FileType, aspect: str) -> dict[str, VariablePatc
     found = {}
     for column in seen.columns:
         target = column.target
-        if target is None or (target.aspect or one.aspect) != aspect or one.aspect_column:
+        if target is None:
+            continue
+        of_rows = set(column.aspects) if one.aspect_column else {one.aspect}
+        if aspect not in ({target.aspect} if target.aspect else of_rows):
             continue
         coded = any(is_quality_of(name, [column.name]) for name in names)
         found[target.variable] = VariablePatch(

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from api.catalog.index import CatalogIndex
+from api.identity.scopes import SERIES_READ
 from api.identity.tokens import Identity
 from api.reading.receipts import Fate
 from api.reading.tails import decoded
@@ -93,6 +94,7 @@ class JobService:
         if self._ports.jobs is None:
             raise Unavailable("This door has no job queue.")
         await job_records.submit(self._ports.catalog, caller.tenant, record)
+        await self._demand_alone(caller, record)
         arguments = {"tenant": caller.tenant, "id": record.id}
         try:
             await self._ports.jobs.submit(RUN_JOB, arguments, f"{caller.tenant}-{RUN_JOB}-{record.id}-0")
@@ -100,10 +102,29 @@ class JobService:
             # It stands in the catalogue, and whoever keeps jobs wakes a worker.
             log.warning("job_not_told", job=record.id, reason=error.message)
 
+    async def _demand_alone(self, caller: Identity, record: JobRecord) -> None:
+        """Take a job back where another version of its file was asked for at the same moment; Conflict.
+
+        Whoever looks after having stored sees the other one; where both do, both are taken back.
+        """
+        if not record.version_of:
+            return
+        for known in await job_records.all_of(self._ports.catalog, caller.tenant):
+            is_other = known.version_of == record.version_of and known.id != record.id
+            if is_other and not known.phase.is_end:
+                await self.cancel(caller, record.id)
+                raise Conflict(f"The job {known.id} imports another version of the file; wait for it.")
+
     # -- seeing them ---------------------------------------------------------------------------
 
     async def page(
-        self, caller: Identity, *, phase: Phase | None, before: str | None, limit: int
+        self,
+        caller: Identity,
+        *,
+        phase: Phase | None,
+        before: str | None,
+        limit: int,
+        kind: str | None = None,
     ) -> tuple[list[JobRecord], str | None]:
         """Give the newest jobs that the caller may see, older than one of them, and where to go on."""
         if before is not None and _ID.fullmatch(before) is None:
@@ -112,7 +133,12 @@ class JobService:
         found: list[JobRecord] = []
         reached = before is None
         for record in await job_records.all_of(self._ports.catalog, caller.tenant):
-            if reached and self._may_see(caller, record) and phase in {None, record.phase}:
+            if (
+                reached
+                and self._may_see(caller, record)
+                and phase in {None, record.phase}
+                and kind in {None, record.kind}
+            ):
                 if len(found) == limit:
                     return found, found[-1].id
                 found.append(record)
@@ -129,6 +155,9 @@ class JobService:
         return record
 
     def _may_see(self, caller: Identity, record: JobRecord) -> bool:
+        """Tell whether a job may be shown: who reads no records sees its own only (SM-15)."""
+        if SERIES_READ not in caller.scopes and record.by != caller.subject:
+            return False
         if caller.subtenant is None:
             return True
         part = self._index.of(caller.tenant)

@@ -65,11 +65,16 @@ class JobOut(msgspec.Struct, rename="camel", omit_defaults=True):
     """With `failed`: the first hundred."""
     counts: dict[str, int] | UnsetType = UNSET
     """What became of every row: `rows` = `stored` + `duplicates` + `refused`, in `series`, with so many
-    `cells`. A row of several series is stored in each."""
+    `cells`. A row of several series is stored in each. `removed`: records of the earlier version of the file
+    that this one has no more."""
     reports: list[str] | UnsetType = UNSET
     """Paths of files of the import's asset that tell of refused rows."""
     same_as: str | UnsetType = UNSET
     """The job that imported the same before; this one wrote nothing."""
+    replaces: str | UnsetType = UNSET
+    """The job that imported the earlier version of the file, whose rows this one replaced."""
+    replay_of: str | UnsetType = UNSET
+    """The job whose refused rows this one read again."""
     receipt: str | UnsetType = UNSET
     """Of the entries of an import, for Read-After; absent in lists."""
     undoable_until: str | UnsetType = UNSET
@@ -92,7 +97,7 @@ def progress_out(record: JobRecord, now_ms: int) -> ProgressOut:
     took_ms = end_ms - record.started_ms if record.started_ms else 0
     if took_ms > 0 and record.rows:
         out.rows_per_s = round(record.rows * 1_000 / took_ms, 1)
-        if not record.phase.is_end and record.bytes:
+        if not record.phase.is_end and record.bytes and record.bytes_all:
             out.left_s = max(0, record.bytes_all - record.bytes) * took_ms // (record.bytes * 1_000)
     return out
 
@@ -125,6 +130,10 @@ def job_out(seen: Seen, now_ms: int) -> JobOut:
         out.reports = list(record.reports)
     if record.same_as:
         out.same_as = record.same_as
+    if record.replay_of:
+        out.replay_of = record.replay_of
+    if record.replaces:
+        out.replaces = record.replaces
     if seen.receipt:
         out.receipt = seen.receipt
     if seen.undoable_ms:

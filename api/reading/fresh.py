@@ -235,7 +235,7 @@ class Reading:
             page = Wanted(wanted.start_ms, end_ms, frozenset(missing), LATEST_PAGE_ROWS, descending=True)
             columns = (await self._read(series, page, tail)).columns
             for variable, column in columns.cells.items():
-                cell = _last_cell(columns.time_ms, column)
+                cell = last_cell(columns.time_ms, column)
                 if cell is not None:
                     cells[variable] = cell
             if columns.rows < LATEST_PAGE_ROWS:
@@ -339,7 +339,7 @@ def _known_absent(latest: Latest, variable: int) -> bool:
     return latest.complete and variable not in latest.cells
 
 
-def _last_cell(time_ms: Ints, column: Column) -> LatestCell | None:
+def last_cell(time_ms: Ints, column: Column) -> LatestCell | None:
     """Take the last value of a column; None if it has none."""
     rows = np.arange(len(time_ms)) if column.present is None else np.flatnonzero(column.present)
     if not len(rows):

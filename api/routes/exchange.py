@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -18,8 +19,9 @@ from api.http.errors import AgentError
 from api.http.wire import refusals
 from api.identity.scopes import EXCHANGE, require
 from api.routes.series import QUOTA
-from api.services import Serving
+from api.services import Services, Serving
 from schemas import codes
+from schemas.devices.twins import demand_single
 from schemas.errors import Forbidden, Invalid, Malformed, NotFound, Problem
 from schemas.exchange_message import TIME_SERIES, Tuple, parse_message
 from schemas.ids import AssetId, is_hex_id
@@ -106,7 +108,7 @@ async def exchange(
         tuples = await asyncio.to_thread(parse_message, body, content_type)
     else:
         tuples = parse_message(body, content_type)
-    sender = _sender(request, agent, correlation_id, catch_up)
+    sender = _sender(request, services, agent, correlation_id, catch_up)
     await services.exchange.take(sender, tuples, len(body))
     return Response(b"", status_code=200)
 
@@ -135,11 +137,9 @@ async def ingest(
     if not is_hex_id(sender_id):
         raise NotFound("There is no such agent.")
     body = await request.body()
-    try:
-        payload = bytes(_ingest.decode(body).timeseries)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"The body has no time series: {error}.") from None
-    sender = _sender(request, sender_id, correlation_id, catch_up)
+    is_long = len(body) > IN_THREAD_BYTES
+    payload = await asyncio.to_thread(_time_series, body) if is_long else _time_series(body)
+    sender = _sender(request, services, sender_id, correlation_id, catch_up)
     await services.exchange.take(
         sender, [Tuple(TIME_SERIES, "1.0", b"{}", "application/json", payload)], len(body)
     )
@@ -149,11 +149,24 @@ async def ingest(
 ROUTES = (exchange, ingest)
 
 
-def _sender(request: Caller, agent: str, correlation_id: str | None, catch_up: str | None) -> Sender:
+def _time_series(body: bytes) -> bytes:
+    """Cut the time series out of a body; Malformed where it has none, or twice."""
+    try:
+        payload = bytes(_ingest.decode(body).timeseries)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"The body has no time series: {error}.") from None
+    demand_single(body, {b'"timeseries"': 1})
+    return payload
+
+
+def _sender(
+    request: Caller, services: Services, agent: str, correlation_id: str | None, catch_up: str | None
+) -> Sender:
     if catch_up not in {None, "true", "false"}:
         message = "Catch-Up is `true`, `false`, or left out."
         raise Invalid([Problem("", codes.INVALID_PARAMETER, message)])
     named = correlation_id or ""
     if not (0 < len(named) <= _CORRELATION_CHARACTERS_MAX and named.isascii() and named.isprintable()):
         named = new_correlation_id()
-    return Sender(request.user, AssetId(agent), named, catch_up == "true")
+    note = partial(services.audit.beside, request)
+    return Sender(request.user, AssetId(agent), named, note, catch_up == "true")

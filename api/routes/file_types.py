@@ -9,6 +9,7 @@ import msgspec
 from litestar import Response, delete, get, post, put
 from litestar.params import JSONBody, PathParameter
 
+from api.catalog.sensor_index import sensors_of
 from api.files.service import Place
 from api.guard.tenancy import Caller, demand
 from api.http.budget import HOLDING
@@ -23,6 +24,7 @@ from schemas.errors import Invalid, Problem
 from schemas.files import parse_path
 from schemas.filetypes.model import FileType
 from schemas.filetypes.preview import Preview
+from schemas.filetypes.sensor_rules import with_sensors
 from schemas.limits import PREVIEW_FETCHED_BYTES_MAX, PREVIEW_TEXT_CHARACTERS_MAX
 
 PATH = "/api/aspectstore/v1/filetypes"
@@ -159,6 +161,7 @@ async def preview_a_file(request: Caller, services: Serving, data: JSONBody[Prev
     demand(request.user, FILES_READ)
     await services.access.own_asset(request.user, data.entity)
     request.scope["state"][HOLDING].add(PREVIEW_FETCHED_BYTES_MAX)
+    file_type = with_sensors(file_type, sensors_of(services.index.of(tenant), data.entity))
     path = parse_path(data.path.removeprefix("/"))
     return await preview_file(services.files, Place(tenant, data.entity, path), file_type)
 

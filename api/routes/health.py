@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.guard.tenancy import demand
+from api.http.docs import VERSION
 from api.http.wire import refusals
 from api.identity.scopes import OPERATIONS_READ, opened, require
 from api.probe import DOWN, NEEDED, UP, Found
@@ -24,6 +25,10 @@ class Health(msgspec.Struct):
     """`UP` or `DOWN`: `DOWN` when catalogue, stream or store does not answer."""
     parts: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     """Each begins with `UP` or `DOWN`; writers say when one was last heard of, the backlog its bytes."""
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    """This and what follows for clients of InfluxDB only."""
+    message: str | msgspec.UnsetType = msgspec.UNSET
+    version: str | msgspec.UnsetType = msgspec.UNSET
 
 
 @get(
@@ -34,9 +39,18 @@ class Health(msgspec.Struct):
     tags=["operation"],
 )
 async def health(request: Request[Any, Any, Any], services: Serving) -> Response[Health]:
-    """Tell whether the door can work: 200 and `UP`, or 503 and `DOWN`."""
+    """Tell whether the door can work: 200 and `UP`, or 503 and `DOWN`.
+
+    Who shows a token as clients of InfluxDB do, `Authorization: Token …`, is answered as they read it: the
+    status is `pass` or `fail`, with a name and a message (IX-04).
+    """
     found = await services.probe.look()
     status = UP if all(found.states[part] == UP for part in NEEDED) else DOWN
+    if request.headers.get("authorization", "").lower().startswith("token "):
+        passes = status == UP
+        words = "ready for queries and writes" if passes else "catalogue, stream or store does not answer"
+        told = Health("pass" if passes else "fail", name="aspectstore", message=words, version=VERSION)
+        return Response(told, status_code=200 if passes else 503)
     shown: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     if _may_see_parts(request, services):
         shown = _parts(found, services.ports.clock.now_ms())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from hmac import compare_digest
 from typing import Annotated, Final, TypeAlias
 
@@ -25,7 +26,9 @@ from api.http.wire import refusals
 from api.identity.scopes import AGENTS_READ, AGENTS_WRITE, opened, require
 from api.routes.listing import Filter, PageNumber, PageSize, Sort
 from api.routes.parts import named_header
+from api.routes.timebase import noted
 from api.services import Services, Serving
+from api.timebase.service import DOOR as TIMEBASE
 from schemas.errors import NotFound
 from schemas.ids import TenantId
 from schemas.quarantine import Quarantined
@@ -41,6 +44,14 @@ LINK_S: Final = 600
 _TAGS = ["agents"]
 
 RecordInPath: TypeAlias = Annotated[str, PathParameter(description="Id of a record.")]
+
+Overwrite: TypeAlias = Annotated[
+    bool,
+    QueryParameter(
+        name="overwrite",
+        description="True: values count also where the series has others by now, which they write over.",
+    ),
+]
 
 LOST: Sequence[ResponseHeader] = (
     named_header("Quarantine-Lost-Records", "How many were dropped since ever, because there was no room."),
@@ -104,20 +115,27 @@ async def list_records(
     status_code=200,
     opt=require(AGENTS_WRITE, action="recoverable_record.replay"),
     responses={
-        **refusals(401, 403, 404, 413, 429, 503, shape=AgentError),
+        **refusals(400, 401, 403, 404, 413, 429, 503, shape=AgentError),
         200: ResponseSpec(None, description="Replayed; what is still refused stays, with its reason"),
     },
     operation_id="replayRecoverableRecord",
     tags=_TAGS,
 )
-async def replay_record(request: Caller, services: Serving, record_id: RecordInPath) -> Response[bytes]:
+async def replay_record(
+    request: Caller, services: Serving, record_id: RecordInPath, *, overwrite: Overwrite = False
+) -> Response[bytes]:
     """Store what the agent's mappings now take of a record; a second replay stores nothing more.
 
+    A value whose place has another value by now stays in the record, unless `overwrite` says that it counts.
     The record goes when nothing of it is refused any more.
     """
     record = await services.quarantine.find(request.user.tenant, record_id)
     request.scope["state"][HOLDING].add(record.content.size)
-    await services.exchange.replay(request.user, record.id)
+    if record.door == TIMEBASE:
+        await services.timebase.replay(request.user, record, noted(request, services), overwrite=overwrite)
+    else:
+        note = partial(services.audit.beside, request)
+        await services.exchange.replay(request.user, record.id, note, overwrite=overwrite)
     return Response(b"", status_code=200)
 
 

@@ -31,7 +31,6 @@ from schemas.ids import is_hex_id
 from schemas.intervals import VALUES_V4, Interval, Unit, intervals_most
 from schemas.limits import MB, QUERY_INTERVALS_MAX
 from schemas.queries import (
-    Part,
     RangeQuery,
     ReadKind,
     SeriesQuery,
@@ -169,14 +168,14 @@ def pages_at_once(chosen: Sequence[Chosen]) -> int:
 def _chosen(services: Services, caller: Identity, question: Question, asked: Iterable[Named]) -> list[Chosen]:
     """Read the question once for each aspect type; leave out what has none of the variables."""
     parameters = _parameters(question)
-    queries: dict[tuple[str, int], SeriesQuery | None] = {}
+    queries: dict[tuple[str, int, tuple[str, ...] | None], SeriesQuery | None] = {}
     unknown = set(question.variables or ())
     found: list[Chosen] = []
-    for place, granted in asked:
+    for place, granted, variables in asked:
         aspect = granted.aspect
-        key = (aspect.id, aspect.version)
+        key = (aspect.id, aspect.version, variables)
         if key not in queries:
-            parts, missing = _parts(question, aspect)
+            parts, missing = (None, ()) if variables is None else parts_named(variables, aspect)
             unknown.intersection_update(missing)
             empty = parts is not None and not parts
             queries[key] = (
@@ -187,12 +186,6 @@ def _chosen(services: Services, caller: Identity, question: Question, asked: Ite
             found.append(Chosen(place, granted, query))
     _demand_known(question, unknown)
     return found
-
-
-def _parts(question: Question, aspect: AspectType) -> tuple[tuple[Part, ...] | None, Sequence[str]]:
-    if question.variables is None:
-        return None, ()
-    return parts_named(question.variables, aspect)
 
 
 def _parameters(question: Question) -> dict[str, str]:
@@ -231,16 +224,16 @@ async def aggregate_many(
     parameters = _aggregate_parameters(question, len(series))
     unknown = set(question.variables or ())
     asked: list[tuple[tuple[str, str], Request]] = []
-    selects: dict[tuple[str, int], dict[str, str] | None] = {}
-    for place, granted in series:
+    selects: dict[tuple[str, int, tuple[str, ...] | None], dict[str, str] | None] = {}
+    for place, granted, variables in series:
         aspect = granted.aspect
-        key = (aspect.id, aspect.version)
+        key = (aspect.id, aspect.version, variables)
         if key not in selects:
             names = {variable.name for variable in aspect.variables}
             unknown -= names
-            chosen = [name for name in question.variables or () if name in names]
+            chosen = [name for name in variables or () if name in names]
             selects[key] = {"select": ",".join(chosen)} if chosen else None
-        select = {} if question.variables is None else selects[key]
+        select = {} if variables is None else selects[key]
         if select is not None:
             asked.append((place, Request(caller, *place, {**parameters, **select}, VALUES_V4, read_after)))
     _demand_known(question, unknown)

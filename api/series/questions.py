@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from api.assets.sensors import Sensors
 from api.catalog.tenant_index import Kept, TenantIndex
 from api.identity.tokens import Identity
 from api.shares.access import NO_SERIES, Granted, Reached
@@ -16,6 +17,7 @@ from schemas.assets import Asset
 from schemas.codes import INVALID_BODY, MISSING_BODY
 from schemas.errors import Invalid, NotFound, Problem
 from schemas.limits import QUERY_SERIES_MAX, VARIABLES_OF_ASPECT_MAX
+from schemas.sensors import Selector
 from schemas.shares import Action
 
 if TYPE_CHECKING:
@@ -44,6 +46,9 @@ class Question(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """Ids of assets, own or shared; without them all own assets that have the aspects."""
     aspects: list[str] | None = None
     """Names of aspects; without them all aspects with time series that the assets have."""
+    sensors: Selector | None = None
+    """In place of assets, aspects and variables: those that the metadata of sensors mean, such as
+    `{"quantity":"wind_speed","heightM":80}`."""
     variables: list[str] | None = None
     """Variables, and codes as `x_qc`; an aspect that has none of them is left out."""
     from_: str | None = msgspec.field(name="from", default=None)
@@ -70,10 +75,14 @@ class Named(NamedTuple):
 
     place: tuple[str, str]
     granted: Granted
+    variables: tuple[str, ...] | None = None
+    """Variables, and codes, to read; None: all of them."""
 
 
 async def series_named(services: Services, caller: Identity, question: Question) -> list[Named]:
     """Find the series: the aspects of the assets; NotFound for an unknown asset, and for no series at all."""
+    if question.sensors is not None:
+        return _series_meant(services, caller, question, question.sensors)
     aspects = None if question.aspects is None else list(dict.fromkeys(question.aspects))
     if not question.assets and not aspects:
         raise Invalid([Problem("/assets", MISSING_BODY, "Name assets, aspects or both.")])
@@ -97,11 +106,40 @@ async def series_named(services: Services, caller: Identity, question: Question)
         if key not in of_type:
             names = _dynamic_aspects(one.part, asset.type_id)
             of_type[key] = [name for name in names if wanted is None or name in wanted]
-        named += [Named((asset.id, name), one.series(name)) for name in of_type[key] if one.covers(name)]
+        given = None if question.variables is None else tuple(question.variables)
+        named += [
+            Named((asset.id, name), one.series(name), given) for name in of_type[key] if one.covers(name)
+        ]
         _demand_few(len(named), "/assets")
     if not named:
         raise NotFound(NO_SERIES)
     return named
+
+
+def _series_meant(
+    services: Services, caller: Identity, question: Question, selector: Selector
+) -> list[Named]:
+    """Find the series of the variables that sensors mean, by asset; NotFound where none is meant."""
+    others = {"assets": question.assets, "aspects": question.aspects, "variables": question.variables}
+    problems = [
+        Problem(f"/{name}", INVALID_BODY, f"sensors mean them already; leave {name} out.")
+        for name, value in others.items()
+        if value is not None
+    ]
+    if problems:
+        raise Invalid(problems)
+    meant = Sensors(services.ports.catalog, services.index, services.access).variables(caller, selector)
+    of_series: dict[tuple[str, str], list[str]] = {}
+    for each in meant:
+        of_series.setdefault((each.asset, each.aspect), []).append(each.variable)
+    if not of_series:
+        raise NotFound("No sensor is meant, or none whose variable is there.")
+    _demand_few(len(of_series), "/sensors")
+    part = services.index.of(caller.tenant)
+    return [
+        Named(place, Granted(*part.series_of(*place)), tuple(variables))
+        for place, variables in of_series.items()
+    ]
 
 
 def _demand_few(count: int, pointer: str) -> None:

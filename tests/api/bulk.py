@@ -42,7 +42,7 @@ class Imports:
         ports = site.door.services.ports
         self.queue = MemoryJobQueue({}, tries=1)
         object.__setattr__(ports, "jobs", self.queue)
-        numbers = itertools.count(1)
+        numbers = itertools.count(10_000)  # Far from those of the writer
         ground = Ground(
             ports.catalog, ports.series, ports.stream, ports.clock, SHARDS,
             lambda: next(numbers).to_bytes(16, "big"), self.pause,

@@ -57,7 +57,12 @@ def aspect_type(tenant, name):
         for number, (variable, kind, coded) in enumerate(TYPES[name], 1)
     )
     return AspectType(
-        id=f"{tenant}.{name}", tenant=tenant, name=name, category="dynamic", variables=variables
+        id=f"{tenant}.{name}",
+        tenant=tenant,
+        name=name,
+        category="dynamic",
+        variables=variables,
+        ids_given=len(variables),
     )
 
 
@@ -187,6 +192,14 @@ class Site:
     def of(self, profile):
         """Give the mast of the tenant with a profile."""
         return {"open": self.open, "strict": self.strict}[profile]
+
+
+async def technical_user(site, name, role):
+    """Make a technical user of the open tenant with a role; gives the mast as it sees it."""
+    made = await site.open.send("POST", "/api/aspectstore/v1/clients", {"id": name, "role": role})
+    assert made.status_code == 201, made.text
+    token = await token_of(site.http, name, made.json()["secret"])
+    return Mast(site, site.open.tenant, bearer(token))
 
 
 async def site_catalog():

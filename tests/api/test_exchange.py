@@ -9,7 +9,7 @@ import pytest
 from schemas.errors import StoreUnavailable, StreamUnavailable
 from schemas.limits import EXCHANGE_BODY_BYTES_MAX, MULTIPART_PARTS_MAX
 from tests.api.devices import EXCHANGE, INGEST, Device, configured_device
-from tests.api.masts import SECOND, at
+from tests.api.masts import MAST, SECOND, at
 from tests.api.stations import GATEWAY, configuration
 from tests.schemas.device_messages import NODE_TYPE, c_message, meta, node_message, sampling, series
 
@@ -125,6 +125,40 @@ async def test_ingest_does_the_same_with_json(device):
     assert await device.rows() == [{"_time": at(-1), "level": 1}]
     (record,) = await device.quarantined()  # The gateway has no mapping.
     assert record["agentId"] == GATEWAY
+
+
+async def test_a_member_that_stands_twice_is_not_chosen(device):
+    """Two values for one are kept with the place; two lots of time series are 400 (design 8.10)."""
+    twice = json.dumps([sampling(at(-1), dp_l="1")]).replace('"value": "1"', '"value": "1", "value": "2"')
+    body, media = c_message((meta(configurationId="CF"), "application/json", twice.encode()))
+    series = json.dumps([sampling(at(-1), dp_l="1")])
+    both = f'{{"timeseries":{series},"timeseries":[]}}'.encode()
+
+    kept = await device.send(body, media)
+    refused = await device.send(both, "application/json", f"{INGEST}?senderId={device.agent}")
+
+    assert (kept.status_code, refused.status_code) == (200, 400)
+    assert "twice, at /0/values/0/value" in await reason_of(device)
+    assert await device.rows() == []
+
+
+async def test_a_stolen_message_stores_nothing(device):
+    """Sent by nobody, by another agent, by another tenant's agent of that id: no record changes (MS-87)."""
+    message = node_message([sampling(at(-1), dp_l="1")])
+    foreign = Device(device.site, device.site.other)
+    gateway = Device(device.site, agent=GATEWAY)
+    nobody = Device(device.site)
+    nobody.headers = {}
+
+    statuses = [(await thief.send(message)).status_code for thief in (nobody, foreign, gateway)]
+    await device.sent(sampling(at(-1), dp_l="1"))
+    before = await device.rows()
+    await device.sent(sampling(at(-1), dp_l="1"))
+
+    assert statuses == [401, 200, 200]
+    assert before == await device.rows() == [{"_time": at(-1), "level": 1}]
+    assert {each["agentId"] for each in await device.quarantined()} == {GATEWAY}
+    assert await device.site.other.of(MAST, "weather").rows() == []
 
 
 # -- other payloads --------------------------------------------------------------------------------

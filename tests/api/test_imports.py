@@ -159,6 +159,7 @@ async def test_a_column_names_the_assets(imports):
         (gzip.compress(b"t,level\n" * 9_000)[:-30], ""),
         (b"t,level\n" + b"x" * 2_000_000, ""),
     ],
+    ids=["no time", "twice", "empty", "broken", "archive in archive", "cut", "endless line"],
 )
 async def test_a_file_that_fails_as_a_whole_imports_nothing(imports, octets, words):
     """No header, a name twice, damage, an archive in an archive, one endless line: the stated reason."""
@@ -182,7 +183,6 @@ async def test_a_file_that_fails_as_a_whole_imports_nothing(imports, octets, wor
         ({"asset": "0" * 32}, 400, "/asset"),
         ({"asset": "nobody"}, 400, "/asset"),
         ({"asset": "M"}, 400, "/asset"),
-        ({"type": "line-protocol", "aspect": ""}, 400, "/type"),
         ({"type": "campbell-toa5"}, 400, "/aspect"),
         ({"unknown": 1}, 400, None),
     ],
@@ -194,3 +194,44 @@ async def test_what_a_request_says_is_checked_at_once(imports, others, status, p
     if pointer is not None:
         assert pointer in {error["pointer"] for error in answer.json()["errors"]}
     assert {"jobs": []} == (await imports.site.open.send("GET", JOBS)).json()
+
+
+async def test_columns_are_placed_by_the_metadata_of_sensors(imports):
+    """Whatever a logger calls its columns, their sensors say whose variable they are (SM-20)."""
+    mast = imports.site.open
+    said = {"asset": mast.asset, "aspect": "weather"}
+    sensors = [{**said, "variable": "temperature", "sourceColumn": "T 2m"}]
+    sensors.append({**said, "aspect": "tyres", "variable": "FRWheel", "sourceColumn": "Ch 7"})
+    put = await mast.send("PUT", f"/api/aspectstore/v1/sensors/{mast.asset}", {"sensors": sensors})
+    typed = {**TYPE, "name": "sensed", "rules": [{"sensors": True}]}
+    made = await mast.send("POST", TYPES, typed)
+    job = await done(imports, text_of(["T 2m,Ch 7", "{0},1.5,2.5"]), type="sensed", aspect="")
+    seen = {"type": "sensed", "entity": mast.asset, "path": "a.csv"}
+    preview = await mast.send("POST", f"{TYPES}/preview", seen)
+
+    assert (200, 201, "done") == (put.status_code, made.status_code, job["state"]), job
+    assert [1.5] == [row["temperature"] for row in await mast.rows()]
+    assert [2.5] == [row["FRWheel"] for row in await mast.of(aspect="tyres").rows()]
+    targets = [column.get("target") for column in preview.json()["columns"] if column["use"] == "value"]
+    assert [("weather", "temperature"), ("tyres", "FRWheel")] == [
+        (target["aspect"], target["variable"]) for target in targets
+    ]
+
+
+async def test_a_real_mast_is_imported_and_read_by_its_metadata(imports, test_data):
+    """Metadata of the IEA Wind Task 43 model, its logger's file, all wind speeds at 80 m (SM-20, SM-21)."""
+    mast, sensors = imports.site.open, "/api/aspectstore/v1/sensors"
+    model = (test_data / "mast/iea43_wra_data_model.json").read_bytes()
+    loaded = await mast.send("POST", f"{sensors}/{mast.asset}/iea43", model, {"aspect": "tyres"})
+    toa5 = (await mast.send("GET", f"{TYPES}/campbell-toa5")).json()
+    typed = {**toa5, "name": "mast", "aspect": "tyres", "rules": [{"sensors": True}, *toa5.get("rules", [])]}
+    made = await mast.send("POST", TYPES, typed)
+    octets = (test_data / "mast/toa5_small.csv").read_bytes()
+    first = await done(imports, octets, type="mast", aspect="", newColumns="extend")
+
+    assert (200, 201, "done") == (loaded.status_code, made.status_code, first["state"]), first
+    wanted = {"sensors": {"quantity": "wind_speed", "heightM": 80, "statistic": "avg"}}
+    asked = {**wanted, "from": "2010-01-01T00:00:00Z", "to": "2025-01-01T00:00:00Z", "limit": 5}
+    answer = await mast.send("POST", "/api/aspectstore/v1/query", asked)
+    [series] = answer.json()["series"]
+    assert {"_time", "Spd80mN", "Spd80mS"} == series["records"][0].keys()

@@ -33,9 +33,11 @@ from schemas.agents import Agent, SecurityProfile
 from schemas.assets import Asset
 from schemas.builtin import root_asset
 from schemas.erasures import erasure_id
+from schemas.event_types import STANDARD_TYPE
 from schemas.exchange_message import Tuple
 from schemas.ids import AssetId, TenantId
 from schemas.jobs import RunJob
+from schemas.lineprotocol.inlets import inlet_id
 from schemas.shares import Action
 from schemas.tenants import Tenant
 from storage.audit_port import AuditStore
@@ -91,7 +93,7 @@ NUMBERS = {ACME: 1, OTHER: 2, SLEEPER: 3}
 
 CONSTANT_VERSIONS = (
     "spare_etag", "event_etag", "event_type_etag", "file_etag", "tenant_etag", "region_etag",
-    "subtenant_etag", "share_etag", "model_file_etag", "agent_etag",
+    "subtenant_etag", "share_etag", "model_file_etag", "agent_etag", "event_mapping_etag",
 )  # fmt: skip
 """Of things that only their own row changes: the first tenant's have the version 0."""
 VERSIONS = (
@@ -249,12 +251,25 @@ class Estate:
             "erasure": erasure_id(f"doomed{number}"),
             "file_type": f"kept-{number}",
             "spare_file_type": f"spare-{number}",
+            "inlet": f"kept-inlet-{number}",
+            "inlet_id": inlet_id(f"kept-inlet-{number}"),
+            "spare_inlet_id": inlet_id(f"spare-inlet-{number}"),
+            "spare_bucket_id": inlet_id(f"spare-bucket-{number}"),
+            "stream": f"kept-stream-{number}",
+            "spare_stream": f"spare-stream-{number}",
         }
         await self._add_asset(tenant, number)
         await self._write(tenant, things, number)
         await self._report(tenant, things, number)
         await self._file(tenant, things, number)
         await self._import(tenant, things)
+        for key in (things["stream"], things["spare_stream"]):
+            declared = {"stream": key, "aspectType": things["aspect_type"]}
+            await self.call(tenant, "PUT", f"/api/aspectstore/v1/timebase/streams/{key}", declared)
+        for name in (things["inlet"], f"spare-inlet-{number}", f"spare-bucket-{number}"):
+            rule = {"name": name, "asset": things["asset"], "otherTags": "ignore"}
+            await self.call(tenant, "POST", "/api/aspectstore/v1/inlets", rule)
+        await self._export(tenant, things)
         await self._model_file(tenant, things, number)
         await self._log_in(tenant, things)
         await self._manage(tenant, things, number)
@@ -262,6 +277,7 @@ class Estate:
         await self._subscribe(tenant, things)
         await self._add_agents(tenant, things, number)
         await self._map(tenant, things, number)
+        await self._map_events(tenant, things, number)
         await self._quarantine(tenant, things)
         log = await self.call(tenant, "GET", "/api/aspectstore/v1/audit?limit=1")
         things["audit_cursor"] = log.json()["next"]
@@ -348,7 +364,7 @@ class Estate:
         await self.call(tenant, "PUT", f"{FILES}/{things['asset']}/import.json", IMPORTED)
         await self.call(tenant, "PUT", f"{FILES}/{things['asset']}/import.csv", "t,level")
         for thing in ("file_type", "spare_file_type"):
-            typed = {"name": things[thing], "timeColumns": ["t"], "aspect": "weather"}
+            typed = {"name": things[thing], "timeColumns": ["t"], "aspect": "weather", "versions": "separate"}
             await self.call(tenant, "POST", "/api/aspectstore/v1/filetypes", typed)
         pair = {"entity": things["asset"], "propertySetName": "weather"}
         body = {"data": [{**pair, "timeseriesFiles": [{"filePath": "import.json"}]}]}
@@ -357,6 +373,14 @@ class Estate:
             things[thing] = answer.json()["id"]
         await self.call(tenant, "POST", f"/api/aspectstore/v1/jobs/{things['ended_job']}/cancel")
         await run_job(self._workshop(), RunJob(tenant, things["import_job"]))
+
+    async def _export(self, tenant: str, things: dict[str, str]) -> None:
+        """Make exports: one that is done, one that waits."""
+        for thing in ("export", "spare_export"):
+            asked = {"assets": [things["asset"]], "name": thing}
+            answer = await self.call(tenant, "POST", "/api/aspectstore/v1/exports", asked)
+            things[thing] = answer.json()["job"]["id"]
+        await run_job(self._workshop(), RunJob(tenant, things["export"]))
 
     def _workshop(self) -> Workshop:
         """Give what a worker of jobs works on; while one waits, the writer works."""
@@ -453,6 +477,20 @@ class Estate:
                 "propertyName": "level", "keepMapping": True,
             }  # fmt: skip
             things[thing] = (await self.call(tenant, "POST", path, body)).json()["id"]
+
+    async def _map_events(self, tenant: str, things: dict[str, str], number: int) -> None:
+        """Send events of two agents to the asset, by mappings changed as often as the number says."""
+        path = "/api/mindconnect/v3/eventMappings"
+        agents = {"event_mapping": things["asset"], "spare_event_mapping": things["changed_agent"]}
+        for thing, by in agents.items():
+            body = {
+                "agentId": by, "assetId": things["asset"], "eventTypeId": STANDARD_TYPE,
+                "eventTypeName": "MindSphereStandardEvent", "eventTypeFieldName": "code",
+                "eventTypeFieldValue": "old",
+            }  # fmt: skip
+            things[thing] = (await self.call(tenant, "POST", path, body)).json()["id"]
+            for version in map(str, range(number - 1)):
+                await self.call(tenant, "PATCH", f"{path}/{things[thing]}", {}, if_match=version)
 
     async def _add_agents(self, tenant: str, things: dict[str, str], number: int) -> None:
         """Make assets of agents, one without an agent and two with one that a row may change or remove."""

@@ -32,6 +32,15 @@ WITHOUT = {
     "POST /api/eventmanagement/v3/createEventsJobs": "the same, fifty at a time",
     "POST /api/mindconnect/v3/exchange": "what devices report, up to hundreds of messages a second: data",
     "POST /api/mindconnect/v3/ingest": "the same",
+    "POST /api/v2/write": "records have receipts; what it makes of types and assets is written down beside",
+    "POST /write": "the same",
+    "POST /api/v2/query": "reads",
+    "POST /query": "reads",
+    "POST /api/v0/{stream:str}/write": "records have receipts; what its mode takes away is told beside",
+    "POST /api/v0/{stream:str}/{symbol:str}/write": "the same",
+    "POST /api/v0/select": "reads",
+    "POST /api/v0/{stream:str}/select": "reads",
+    "POST /api/v0/{stream:str}/{symbol:str}/select": "reads",
 }
 """Routes of other methods than reading ones that are in no audit log, and why."""
 

@@ -9,7 +9,7 @@ from api.routes.file_types import PATH
 from api.routes.imports import PATH as IMPORTS
 from tests.security.table import DEVICE, Row
 
-_TYPE = {"timeColumns": ["t"], "aspect": "weather"}
+_TYPE = {"timeColumns": ["t"], "aspect": "weather", "versions": "separate"}
 
 ROWS = [
     Row(route=f"GET {PATH}", scope=SERIES_WRITE, status=200, path=PATH),
@@ -56,5 +56,12 @@ ROWS = [
         status=201,
         path=IMPORTS,
         body={"entity": "<asset>", "files": ["import.csv"], "type": "<file_type>"},
+    ),
+    Row(
+        route=f"POST {IMPORTS}/{{job_id}}/replay",
+        scope=SERIES_WRITE,
+        status=409,
+        path=f"{IMPORTS}/<import_job>/replay",
+        body={},
     ),
 ]

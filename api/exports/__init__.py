@@ -1,0 +1,1 @@
+"""Exports: what is asked for made into a plan, seen, fetched."""
