@@ -9,14 +9,18 @@ from __future__ import annotations
 import heapq
 import select
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter_ns
+from typing import Self
 
 from bench.generator import SILENT_S_MAX, BrokenAnswer, Connection
 
 Due = tuple[float, bytes]
 """When a request is to be sent, in seconds since the beginning, and its bytes."""
+
+Answer = tuple[int, bytes, bytes]
+"""Status, head and body."""
 
 KEPT_REFUSALS = 10
 
@@ -28,8 +32,8 @@ class Answers:
     statuses: Counter[int] = field(default_factory=Counter)
     latencies_ns: list[int] = field(default_factory=list)
     """Of the 2xx answers, from due to done."""
-    refusals: list[tuple[int, bytes, bytes]] = field(default_factory=list)
-    """The first (status, head, body) that were not 2xx."""
+    refusals: list[Answer] = field(default_factory=list)
+    """The first that were not 2xx."""
 
     @property
     def done(self) -> int:
@@ -41,7 +45,7 @@ class Answers:
         ordered = sorted(self.latencies_ns)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1e6 if ordered else 0.0
 
-    def take(self, answer: tuple[int, bytes, bytes], took_ns: int) -> None:
+    def take(self, answer: Answer, took_ns: int) -> None:
         """Count an answer."""
         self.statuses[answer[0]] += 1
         if 200 <= answer[0] < 300:
@@ -56,18 +60,46 @@ class Device:
 
     group: str
     requests: Iterator[Due]
+    heard: Callable[[Answer], None] | None = None
+    """Told each answer, before the next request is taken."""
+
+
+class Talk:
+    """Requests that depend on answers: a generator that yields each request and is sent its answer."""
+
+    def __init__(self, talk: Generator[Due, Answer, None]) -> None:
+        """Take a generator that has not begun."""
+        self._talk = talk
+        self._answer: Answer | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Due:
+        return next(self._talk) if self._answer is None else self._talk.send(self._answer)
+
+    def heard(self, answer: Answer) -> None:
+        """Keep the answer to the last request."""
+        self._answer = answer
+
+    def as_device(self, group: str) -> Device:
+        """Give the client that has this talk."""
+        return Device(group, self, self.heard)
 
 
 class _Sender:
     """A device on the wire, and the request that it sends next or waits for."""
 
-    __slots__ = ("answers", "connection", "due_ns", "request", "requests")
+    __slots__ = ("answers", "connection", "due_ns", "heard", "is_under_way", "request", "requests")
 
-    def __init__(self, address: tuple[str, int], device: Device, answers: Answers) -> None:
-        self.connection = Connection(address, iter(()))
+    def __init__(self, device: Device, answers: Answers) -> None:
+        self.connection: Connection | None = None
+        """Since its first request: a service waits some seconds only for what a connection brings."""
         self.requests = device.requests
+        self.heard = device.heard
         self.answers = answers
         self.due_ns = 0
+        self.is_under_way = False
         self.request = b""
 
     def plan(self) -> bool:
@@ -87,31 +119,31 @@ def drive_on_time(address: tuple[str, int], devices: Sequence[Device]) -> dict[s
     found = {device.group: Answers() for device in devices}
     senders: list[_Sender] = []
     try:
-        senders.extend(_Sender(address, device, found[device.group]) for device in devices)
-        _Loop(senders).run()
+        senders.extend(_Sender(device, found[device.group]) for device in devices)
+        _Loop(address, senders).run()
     finally:
         for sender in senders:
-            sender.connection.socket.close()
+            if sender.connection is not None:
+                sender.connection.socket.close()
     return found
 
 
 class _Loop:
     """The one thread that sends and receives."""
 
-    def __init__(self, senders: Sequence[_Sender]) -> None:
+    def __init__(self, address: tuple[str, int], senders: Sequence[_Sender]) -> None:
+        self._address = address
         self._poll = select.epoll()
-        self._by_number = {sender.connection.socket.fileno(): sender for sender in senders}
-        self._waiting = [
-            (sender.due_ns, number) for number, sender in self._by_number.items() if sender.plan()
-        ]
+        self._senders = senders
+        self._by_number: dict[int, int] = {}
+        """The place of a sender, by the number of its socket."""
+        self._waiting = [(sender.due_ns, place) for place, sender in enumerate(senders) if sender.plan()]
         heapq.heapify(self._waiting)
         self._under_way = 0
         self._began_ns = 0
 
     def run(self) -> None:
         """Send until nothing is left to send or to wait for."""
-        for number in self._by_number:
-            self._poll.register(number, select.EPOLLIN)
         self._began_ns = heard_ns = perf_counter_ns()
         try:
             while self._waiting or self._under_way:
@@ -136,25 +168,47 @@ class _Loop:
     def _send_due(self) -> None:
         now_ns = perf_counter_ns() - self._began_ns
         while self._waiting and self._waiting[0][0] <= now_ns:
-            _, number = heapq.heappop(self._waiting)
-            sender = self._by_number[number]
-            sender.connection.send(sender.request)
+            _, place = heapq.heappop(self._waiting)
+            sender = self._senders[place]
+            connection = sender.connection or self._connected(place)
+            connection.send(sender.request)
+            sender.is_under_way = True
             self._under_way += 1
-            if sender.connection.unsent is not None:
-                self._poll.modify(number, select.EPOLLIN | select.EPOLLOUT)
+            if connection.unsent is not None:
+                self._poll.modify(connection.socket, select.EPOLLIN | select.EPOLLOUT)
+
+    def _connected(self, place: int) -> Connection:
+        connection = self._senders[place].connection = Connection(self._address, iter(()))
+        self._by_number[connection.socket.fileno()] = place
+        self._poll.register(connection.socket, select.EPOLLIN)
+        return connection
 
     def _serve(self, number: int, event: int) -> None:
-        sender = self._by_number[number]
+        place = self._by_number[number]
+        sender = self._senders[place]
+        connection = sender.connection
+        assert connection is not None
         if event & select.EPOLLOUT:
-            sender.connection.flush()
-            if sender.connection.unsent is None:
+            connection.flush()
+            if connection.unsent is None:
                 self._poll.modify(number, select.EPOLLIN)
         if not event & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
             return
-        answer = sender.connection.receive()
+        try:
+            answer = connection.receive()
+        except (BrokenAnswer, ConnectionError):
+            if sender.is_under_way:
+                raise
+            # A service may hang up between requests, as one does after a refusal.
+            connection.socket.close()
+            sender.connection = None
+            return
         if answer is None:
             return
         sender.answers.take(answer, perf_counter_ns() - self._began_ns - sender.due_ns)
+        if sender.heard is not None:
+            sender.heard(answer)
+        sender.is_under_way = False
         self._under_way -= 1
         if sender.plan():
-            heapq.heappush(self._waiting, (sender.due_ns, number))
+            heapq.heappush(self._waiting, (sender.due_ns, place))

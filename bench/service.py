@@ -181,6 +181,24 @@ def pss_bytes(pid: int) -> int:
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
+def peak_bytes(pid: int) -> int:
+    """Give the most memory that a process ever had resident; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Give the processor time of a process, and of its children that have ended; 0 when it has, too."""
+    try:
+        own, system, of_children, systems = map(int, _stat(pid)[11:15])
+    except OSError:
+        return 0.0
+    return (own + system + of_children + systems) / os.sysconf("SC_CLK_TCK")
+
+
 def _signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)

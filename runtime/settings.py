@@ -9,7 +9,6 @@ Only values live here: `runtime.wiring` turns them into adapters.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -19,7 +18,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from runtime.addresses import Bucket, CassandraAddress, parse_bucket, parse_listen, parse_store
-from schemas.limits import JOB_MEMORY_MB_DEFAULT, TOKEN_LIFE_S_MAX, UNDO_DAYS_MAX
+from runtime.archive_keys import parse_archive_keys
+from runtime.settings_sources import from_environ, from_file
+from schemas.limits import JOB_MEMORY_MB_DEFAULT, JOB_S_MAX, TOKEN_LIFE_S_MAX, UNDO_DAYS_MAX
 from schemas.retention import DAYS_MAX
 from schemas.webhooks import parse_networks
 
@@ -158,6 +159,13 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             "none are kept."
         ),
     ] = ""
+    archive_keys: Annotated[
+        str,
+        _secret(
+            "Keys of encrypted archives that imports may name, a line each: `TENANT:NAME:PASSWORD`; a tenant "
+            "may name its own only. Workers of jobs need it."
+        ),
+    ] = ""
     access_token_s: Annotated[
         int,
         _field(
@@ -186,6 +194,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     job_memory_mb: Annotated[
         int, _field("MB", "Memory of one job; one that needs more fails alone.", ge=256, le=1_048_576)
     ] = JOB_MEMORY_MB_DEFAULT
+    job_s: Annotated[
+        int, _field("s", "Time of one job; one that takes longer fails alone.", ge=1, le=JOB_S_MAX)
+    ] = JOB_S_MAX
+    job_lost_s: Annotated[
+        float,
+        _field(
+            "s",
+            "After so long without a sign of life the worker of a job counts as dead, and another goes on; "
+            "longer than its longest step, which takes seconds.",
+            ge=1,
+            le=3_600,
+        ),
+    ] = 120.0
     shards: Annotated[
         int,
         _field(
@@ -236,6 +257,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             parse_networks(self.webhook_networks)
         except ValueError as wrong:
             raise ValueError(f"`webhook_networks` lists networks such as 10.1.0.0/16: {wrong}") from None
+        try:
+            parse_archive_keys(self.archive_keys)
+        except ValueError as wrong:
+            raise ValueError(f"`archive_keys` has lines TENANT:NAME:PASSWORD: {wrong}") from None
         if bool(self.files_key_id) != bool(self.files_secret):
             raise ValueError("`files_key_id` and `files_secret` go together")
         if self.stream != "embedded" and urlsplit(self.stream).scheme not in {"redis", "rediss", "unix"}:
@@ -273,7 +298,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         values = msgspec.structs.asdict(self)
         given = [str(values[name]) for name in values if name in _metas() and is_secret(name)]
         last_part = self.bootstrap.split(":", 2)[-1]
-        return [text for text in (*given, last_part) if text not in {"", "embedded"}]
+        passwords = [key.decode() for key in parse_archive_keys(self.archive_keys).values()]
+        return [text for text in (*given, last_part, *passwords) if text not in {"", "embedded"}]
 
     @property
     def cassandra(self) -> CassandraAddress | None:
@@ -304,7 +330,15 @@ def load(
     `folder` is where `aspectstore.toml` is looked for; None: the present one.
     Raises SettingsError with one line that names the place and the remedy.
     """
-    values = _from_file(environ, folder or Path.cwd()) | _from_environ(environ)
+    secrets = {name: is_secret(name) for name in _metas()}
+    chosen = environ.get(PREFIX + CONFIG_NAME)
+    apart = {PREFIX + name for name in (CONFIG_NAME, *CLIENT_NAMES)}
+    try:
+        path = (folder or Path.cwd()) / (chosen or CONFIG_DEFAULT)
+        values = {} if chosen == "" else from_file(path, secrets, must_be=bool(chosen))
+        values |= from_environ(environ, PREFIX, apart, secrets)
+    except ValueError as wrong:
+        raise SettingsError(str(wrong)) from None
     values |= {name: value for name, value in (options or {}).items() if value is not None}
     return _convert(values)
 
@@ -346,52 +380,3 @@ def _redacted(message: str, values: Mapping[str, object]) -> str:
         if name in _metas() and is_secret(name) and value not in {"", "embedded"}:
             message = message.replace(str(value), "…")
     return message
-
-
-def _from_file(environ: Mapping[str, str], folder: Path) -> dict[str, object]:
-    chosen = environ.get(PREFIX + CONFIG_NAME)
-    if chosen == "":
-        return {}
-    path = folder / (chosen or CONFIG_DEFAULT)
-    if not path.exists():
-        if chosen:
-            raise SettingsError(f"the settings file {path} does not exist; correct {PREFIX}{CONFIG_NAME}")
-        return {}
-    try:
-        content = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the settings file {path} cannot be read: {error}") from None
-    return _with_secrets(content, str(path))
-
-
-def _from_environ(environ: Mapping[str, str]) -> dict[str, object]:
-    apart = {CONFIG_NAME, *CLIENT_NAMES}
-    names = {name: name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX)}
-    given: dict[str, object] = {
-        short.lower(): environ[name] for name, short in names.items() if short not in apart
-    }
-    return _with_secrets(given, "the environment", PREFIX)
-
-
-def _with_secrets(given: Mapping[str, object], place: str, prefix: str = "") -> dict[str, object]:
-    """Read `x_file` for secrets and refuse every name that is no setting."""
-    metas = _metas()
-    values: dict[str, object] = {}
-    for name, value in given.items():
-        base = name.removesuffix("_file")
-        shown = prefix + (name.upper() if prefix else name)
-        if name in metas:
-            values[name] = value
-        elif base in metas and is_secret(base):
-            values[base] = _read_secret(shown, str(value))
-        else:
-            known = ", ".join(sorted(metas))
-            raise SettingsError(f"{shown} in {place} is no setting; known are: {known}")
-    return values
-
-
-def _read_secret(shown: str, path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8").rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{shown}: the file cannot be read: {error}") from None

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from schemas.columns import Column, Columns
 from schemas.errors import Corrupt
@@ -81,11 +82,15 @@ class Place:
 def encode_block(
     place: Place, block_id: bytes, columns: Columns, position_max: int
 ) -> tuple[BlockRef, list[BlockRow]]:
-    """Write ascending whole rows as a block; every row of the store carries id and checksum."""
+    """Write ascending rows as a block; every row of the store carries id and checksum.
+
+    Rows are whole, or all of them are merged into others: then the block says nothing of its values.
+    """
+    merges = columns.merges is not None
     packed = {TIME: numeric.pack_times(columns.time_ms)}
     packed |= {variable: packing.pack_column(cell) for variable, cell in columns.cells.items()}
     full = fill_of(columns.rows, columns.raw_bytes) >= FULL
-    summary = summaries.of_block(columns) if full else None
+    summary = summaries.of_block(columns) if full and not merges else None
     if summary is not None:
         packed[SUMMARY] = summaries.encode_summary(summary.cells, compress=True)
     name = _NAME.pack(place.built_on, block_id)
@@ -105,6 +110,7 @@ def encode_block(
         raw_bytes=columns.raw_bytes,
         summary=b"" if summary is None else summaries.encode_summary(summary.whole, compress=True),
         cells=summary is not None,
+        merges=merges,
     )
     return ref, rows
 
@@ -165,7 +171,8 @@ def decode_block(
     if len(time_ms) != ref.rows:
         message = f"block {ref.block_id.hex()}: {len(time_ms)} times where its head names {ref.rows}"
         raise Corrupt(message)
-    return Columns(time_ms, {variable: _cell(ref, bodies, variable) for variable in variables})
+    merges = np.ones(len(time_ms), np.bool_) if ref.merges else None
+    return Columns(time_ms, {variable: _cell(ref, bodies, variable) for variable in variables}, merges)
 
 
 def _cell(ref: BlockRef, bodies: Mapping[tuple[bytes, int], bytes], variable: int) -> Column:

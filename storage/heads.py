@@ -48,6 +48,8 @@ class BlockRef(msgspec.Struct, frozen=True, array_like=True):
     """True: it has a summary row (variable −1) of 15-minute cells."""
     summary_only: bool = False
     """True: retention took its rows and left the summaries (design 4.13)."""
+    merges: bool = False
+    """In an attach only, True: its rows are merged into what lies below, cell by cell (design 3.2)."""
 
 
 class HeadContent(msgspec.Struct, frozen=True, array_like=True):

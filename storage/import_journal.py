@@ -23,6 +23,9 @@ _PAGES: Final = "staging:"
 _UNITS: Final = "staged:"
 _ATTACHED: Final = "attached:"
 
+CORRECTION: Final = 99_999
+"""The unit of what a later version of a file takes away of the earlier one: it counts over all others."""
+
 
 class Page(msgspec.Struct, frozen=True):
     """Blocks of one series, in the order in which they count."""
@@ -48,6 +51,10 @@ class Unit(msgspec.Struct, frozen=True):
     """… and these alone."""
     report: str = ""
     """The path of the file that tells of them."""
+    cells: int = 0
+    """Values that were staged."""
+    removed: int = 0
+    """Of the correction: records of the earlier version that go."""
 
 
 class Attached(msgspec.Struct, frozen=True):
@@ -107,9 +114,9 @@ class Journal:
         documents = await self._catalog.list(self.tenant, _UNITS + self.job_id)
         return {int(document.id): _unit.decode(document.body) for document in documents}
 
-    async def staged(self) -> dict[SeriesId, list[BlockRef]]:
-        """Give the blocks that count, by series, a later one over an earlier one."""
-        units = await self.units()
+    async def staged(self, below: int = CORRECTION + 1) -> dict[SeriesId, list[BlockRef]]:
+        """Give the blocks that count, by series, a later one over an earlier one; of units below a number."""
+        units = {number: unit for number, unit in (await self.units()).items() if number < below}
         found: dict[SeriesId, list[BlockRef]] = {}
         for document in await self._pages():
             unit, attempt, _ = map(int, document.id.split("-"))

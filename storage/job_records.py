@@ -10,7 +10,7 @@ that whoever keeps jobs finds them without asking every tenant.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ CHANGE_TRIES_MAX: Final = 20
 
 IMPORT: Final = "import"
 """Records out of files, through `workers.imports`."""
+EXPORT: Final = "export"
+"""Files out of series, through `workers.exports`."""
 
 
 class Phase(Enum):
@@ -94,6 +96,12 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of what logger files say and how they are read: the same once more changes nothing."""
     same_as: str = ""
     """The job that imported the same before; this one wrote nothing."""
+    version_of: tuple[str, ...] = ()
+    """What names the logical file of an import: imports of equal ones are versions of each other."""
+    replay_of: str = ""
+    """The import whose refused rows this one reads again."""
+    replaces: str = ""
+    """The import of an earlier version, whose rows this one takes the place of."""
     undone_by: str = ""
     undone_ms: int = 0
 
@@ -150,6 +158,15 @@ async def all_of(catalog: CatalogStore, tenant: str) -> list[JobRecord]:
     """Read every job of a tenant, the newest first."""
     records = map(record_in, await catalog.list(tenant, KIND))
     return sorted(records, key=lambda record: (record.submitted_ms, record.id), reverse=True)
+
+
+def replaced_in(records: Iterable[JobRecord]) -> dict[str, str]:
+    """Name the imports whose rows a later version of their file replaced, and by which import that stands."""
+    return {
+        record.replaces: record.id
+        for record in records
+        if record.replaces and record.committing and not record.undone_ms
+    }
 
 
 async def change(

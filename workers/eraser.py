@@ -44,6 +44,7 @@ from streams.port import Admission, Admitted
 from streams.shards import shard_of
 from workers import failpoints
 from workers.expiring import expire
+from workers.exports.expiring import expire_downloads
 from workers.orphans import sweep
 from workers.proof import found_in, prove
 
@@ -323,6 +324,7 @@ class Eraser:
         catalog, files, now_ms = self._ports.catalog, self._ports.files, self._ports.clock.now_ms()
         for tenant in await catalog.list(CORE, "tenant"):
             await expire(catalog, files, tenant.id, now_ms)
+            await expire_downloads(catalog, files, TenantId(tenant.id), now_ms)
             await sweep(catalog, files, tenant.id, now_ms)
 
 

@@ -11,12 +11,11 @@ import asyncio
 import resource
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import msgspec
-import pyarrow as pa
 import structlog
 
 from schemas.ids import TenantId
@@ -26,9 +25,10 @@ from schemas.limits import JOB_S_MAX, JOB_THREADS, KB, MB
 from storage import job_records
 from storage.files import FileStore
 from storage.import_journal import Journal
-from storage.job_records import JobRecord, Phase
+from storage.job_records import EXPORT, JobRecord, Phase
 from storage.port import CatalogStore
 from streams.job_port import JobFunction, JobQueue
+from workers.exports.exporter import run_export, tidy_export
 from workers.imports.importer import Ground, run_import, tidy
 from workers.imports.logger_files import Job, LoggerFiles
 from workers.imports.record_files import RecordFiles
@@ -41,7 +41,7 @@ WAITS: Final = {"waits": True}
 """What the queue is told: the tenant has as many jobs at work as it may, and the next end wakes this one."""
 
 TOO_LARGE: Final = "It needed more memory than a job may have ({memory} MB); divide it."
-TOO_LONG: Final = "It took longer than a job may ({hours} hours); divide it."
+TOO_LONG: Final = "It took longer than a job may ({seconds:g} s); divide it."
 
 
 @dataclass(slots=True, frozen=True)
@@ -53,6 +53,8 @@ class Workshop:
     queue: JobQueue
     memory_mb: int
     seconds_max: float = JOB_S_MAX
+    keys: Mapping[tuple[str, str], bytes] = field(default_factory=dict)
+    """(tenant, name) → password of encrypted archives (`runtime.archive_keys`)."""
 
 
 OpenWorkshop = Callable[[], AbstractAsyncContextManager[Workshop]]
@@ -76,16 +78,15 @@ def functions(open_workshop: OpenWorkshop) -> dict[str, JobFunction]:
 def confined(functions: Mapping[str, JobFunction], memory_mb: int) -> dict[str, JobFunction]:
     """Let each run with so much memory beside what its process has; for processes of one job only.
 
-    Counted is what can be written, not what is mapped: a reservation costs nothing. Arrow takes from the
-    system, as its own pool maps a whole gigabyte at its first use, and starts as many threads as a job needs,
-    not as many as the machine has cores.
+    Counted is what can be written, not what is mapped: a reservation costs nothing.
     """
 
     def bound(function: JobFunction) -> JobFunction:
         def run(arguments: Mapping[str, object]) -> object:
-            pa.set_memory_pool(pa.system_memory_pool())
-            pa.set_cpu_count(JOB_THREADS)
-            pa.set_io_thread_count(JOB_THREADS)
+            # Loaded where a job runs: what only keeps jobs needs no Arrow.
+            from schemas.filetypes.arrow_bounds import bound_arrow  # noqa: PLC0415
+
+            bound_arrow(JOB_THREADS)
             _, hard = resource.getrlimit(resource.RLIMIT_DATA)
             resource.setrlimit(resource.RLIMIT_DATA, (_data_bytes() + memory_mb * MB, hard))
             return function(arguments)
@@ -127,17 +128,26 @@ async def _attempted(workshop: Workshop, attempt: Attempt) -> None:
     ground = workshop.ground
     try:
         async with asyncio.timeout(workshop.seconds_max):
+            if attempt.record.kind == EXPORT:
+                await run_export(ground, workshop.files, attempt)
+                return
             source = source_of(workshop, TenantId(attempt.tenant), attempt.record)
             undo_s = int(attempt.record.told.get("undo_s", 0))
             asked = isinstance(source, LoggerFiles) and not source.told.again
             fingerprint = source.fingerprint if isinstance(source, LoggerFiles) and asked else None
-            await run_import(ground, attempt, source, undo_s=undo_s, fingerprint=fingerprint)
+            correction = source.correction if isinstance(source, LoggerFiles) else None
+            await run_import(
+                ground, attempt, source, undo_s=undo_s, fingerprint=fingerprint, correction=correction
+            )
             return
     except MemoryError:
         message = TOO_LARGE.format(memory=workshop.memory_mb)
     except TimeoutError:
-        message = TOO_LONG.format(hours=round(workshop.seconds_max / 3_600, 1))
+        message = TOO_LONG.format(seconds=workshop.seconds_max)
     await attempt.end(Phase.FAILED, message=message)
+    if attempt.record.kind == EXPORT:
+        await tidy_export(ground.catalog, workshop.files, TenantId(attempt.tenant), attempt.record.id)
+        return
     journal = Journal(ground.catalog, TenantId(attempt.tenant), attempt.record.id)
     await tidy(ground.catalog, ground.store, journal)
 
@@ -146,8 +156,10 @@ def source_of(workshop: Workshop, tenant: TenantId, record: JobRecord) -> Source
     """Open what an import reads."""
     told = record.told["import"]
     if told["source"] == "logger":
-        job = Job(workshop.ground.catalog, workshop.files, workshop.ground.clock, tenant, record.id)
-        return LoggerFiles(job, msgspec.convert(told, LoggerImport))
+        asked = msgspec.convert(told, LoggerImport)
+        ground, password = workshop.ground, workshop.keys.get((tenant, asked.key))
+        job = Job(ground.catalog, workshop.files, ground.clock, tenant, record.id, password)
+        return LoggerFiles(job, asked)
     return RecordFiles(workshop.files, tenant, msgspec.convert(told, BulkImport))
 
 

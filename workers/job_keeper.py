@@ -19,10 +19,12 @@ from schemas.errors import ServiceError, Unavailable
 from schemas.ids import CORE, TenantId
 from schemas.limits import JOBS_KEPT_DAYS, JOBS_KEPT_MAX
 from storage import job_records
+from storage.files import FileStore
 from storage.import_journal import Journal
-from storage.job_records import JobRecord, Phase
+from storage.job_records import EXPORT, JobRecord, Phase
 from storage.port import CatalogStore, Document, SeriesStore
 from streams.job_port import JobQueue
+from workers.exports.exporter import tidy_export
 from workers.import_jobs import wake
 from workers.imports.importer import tidy
 from workers.running import ATTEMPTS_MAX, LOST_MS
@@ -53,13 +55,18 @@ class JobKeeper:
         queue: JobQueue,
         clock: Clock,
         leads: Callable[[], bool],
+        *,
+        files: FileStore | None = None,
+        lost_ms: int = LOST_MS,
     ) -> None:
-        """Know of no job."""
+        """Know of no job; one that gave no sign of life for `lost_ms` is taken up anew."""
         self._catalog = catalog
         self._store = store
         self._queue = queue
         self._clock = clock
         self._leads = leads
+        self._files = files
+        self._lost_ms = lost_ms
         self._woken: dict[str, int] = {}
         """When workers were last told of a job, by its line."""
         self._forget_s = clock.monotonic_s()
@@ -75,7 +82,7 @@ class JobKeeper:
             except ServiceError:
                 log.exception("keeper_failed")
             try:
-                async with asyncio.timeout(LOOK_S):
+                async with asyncio.timeout(min(LOOK_S, self._lost_ms / 1_000)):
                     await stop.wait()
             except TimeoutError:
                 continue
@@ -100,17 +107,24 @@ class JobKeeper:
         if record is None:
             # Its door is about to store it, or died; or the tenant is erased.
             if now_ms >= self._woken.setdefault(line.id, now_ms) + WAKE_AGAIN_MS:
-                await tidy(self._catalog, self._store, self._journal(opened.tenant, opened.id))
+                await self._tidy(opened, "")
                 await job_records.close(self._catalog, opened.tenant, opened.id)
         elif record.phase.is_end:
-            await tidy(self._catalog, self._store, self._journal(opened.tenant, opened.id))
+            await self._tidy(opened, record.kind)
         elif record.phase is Phase.SUBMITTED:
             await self._wake(line.id, opened.tenant, record, since_ms=record.submitted_ms)
-        elif now_ms >= record.beat_ms + LOST_MS:
+        elif now_ms >= record.beat_ms + self._lost_ms:
             if record.attempt >= ATTEMPTS_MAX and not record.committing:
                 await self._fail(opened.tenant, record)
             else:
                 await self._wake(line.id, opened.tenant, record, since_ms=0)
+
+    async def _tidy(self, opened: job_records.OpenJob, kind: str) -> None:
+        """Leave nothing of a job that has ended."""
+        if kind == EXPORT and self._files is not None:
+            await tidy_export(self._catalog, self._files, TenantId(opened.tenant), opened.id)
+        else:
+            await tidy(self._catalog, self._store, self._journal(opened.tenant, opened.id))
 
     def _journal(self, tenant: str, job_id: str) -> Journal:
         return Journal(self._catalog, TenantId(tenant), job_id)
@@ -139,6 +153,8 @@ class JobKeeper:
         for number, record in enumerate(await job_records.all_of(self._catalog, tenant)):
             is_old = number >= JOBS_KEPT_MAX or now_ms >= record.ended_ms + JOBS_KEPT_DAYS * DAY_MS
             if record.phase.is_end and record.tidied and is_old:
+                if record.kind == EXPORT and self._files is not None:
+                    await tidy_export(self._catalog, self._files, tenant, record.id)
                 await self._journal(tenant, record.id).forget()
                 document = await self._catalog.get(tenant, job_records.KIND, record.id)
                 if document is not None:

@@ -21,6 +21,7 @@ import structlog
 import uvloop
 
 from runtime import garbage, lifeline, wiring
+from runtime.archive_keys import parse_archive_keys
 from runtime.ports import Ports
 from runtime.settings import Settings, SettingsError, load
 from runtime.vault import Vault
@@ -94,7 +95,15 @@ async def write_until_told(settings: Settings) -> None:
         waits = Waits(settings.erase_again_s, settings.erase_retry_s)
         eraser = Eraser(ports, lambda: writer.leads, settings.erase_days, waits)
         assert ports.jobs is not None
-        keeper = JobKeeper(ports.catalog, ports.series, ports.jobs, ports.clock, lambda: writer.leads)
+        keeper = JobKeeper(
+            ports.catalog,
+            ports.series,
+            ports.jobs,
+            ports.clock,
+            lambda: writer.leads,
+            files=ports.files,
+            lost_ms=round(settings.job_lost_s * 1_000),
+        )
         garbage.settle()
         notifier = notifier_of(ports, lambda: writer._cursors)
         beside = [
@@ -140,7 +149,15 @@ async def workshop_of(settings: Settings) -> AsyncIterator[Workshop]:
             settings.shards,
             lambda: secrets.token_bytes(BLOCK_ID_BYTES),
         )
-        yield Workshop(ground, ports.files, ports.jobs, settings.job_memory_mb)
+        keys = parse_archive_keys(settings.archive_keys)
+        yield Workshop(
+            ground,
+            ports.files,
+            ports.jobs,
+            settings.job_memory_mb,
+            keys=keys,
+            seconds_max=settings.job_s,
+        )
 
 
 def run_jobs(settings: Settings) -> int:

@@ -18,8 +18,9 @@ from storage.port import CatalogStore
 
 log = structlog.get_logger("eraser")
 
-PARTS: Final = "part:"
-"""Rows of uploads in parts. They go only after the row of the file is there, so they are read first."""
+PARTS: Final = ("part:", "exportpart:")
+"""Rows of uploads in parts, and of exports. They go only after the row of the file, or of the download, is
+there, so they are read first."""
 
 NEVER_NAMING: Final = frozenset({"asset"})
 """Too many to be read for nothing: they name files by paths and ids of documents."""

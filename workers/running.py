@@ -74,13 +74,19 @@ class Attempt:
             if stored is not None:
                 return cls(catalog, clock, stored)
 
-    async def told(self, *, rows: int, octets: int) -> None:
-        """Say how far the job is, at most once a second; raises as `change` does."""
+    async def told(self, *, rows: int, octets: int, octets_all: int | None = None) -> None:
+        """Say how far the job is, at most once a second; raises as `change` does.
+
+        `octets_all` where it is an estimate that gets better.
+        """
         now_s = self._clock.monotonic_s()
         if now_s < self._beat_s + BEAT_S:
             return
         self._beat_s = now_s
-        await self.change(lambda record: msgspec.structs.replace(record, rows=rows, bytes=octets))
+        known = self.record.bytes_all if octets_all is None else octets_all
+        await self.change(
+            lambda record: msgspec.structs.replace(record, rows=rows, bytes=octets, bytes_all=known)
+        )
 
     async def change(self, changed: Callable[[JobRecord], JobRecord]) -> None:
         """Change the record with a sign of life; raises Cancelled or Superseded where it is to stop."""

@@ -358,8 +358,8 @@ def _cluster(address: Address, timeout_s: float) -> Cluster:
         ssl_context=address.tls,
         connect_timeout=CONNECT_TIMEOUT_S,
         reconnection_policy=ConstantReconnectionPolicy(RECONNECT_S, max_attempts=None),
-        # A node keeps statements over a restart, and one that it lacks is prepared when it says so; to prepare
-        # all of them by a USE first delays the return and makes the server warn at each.
+        # A node keeps statements over a restart, and one that it lacks is prepared when it says so.
+        # To prepare all of them by a USE first delays the return and makes the server warn at each.
         reprepare_on_up=False,
         connection_class=Connection,
         sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from bench.generator import BrokenAnswer
-from bench.schedule import Answers, Device, drive_on_time
+from bench.schedule import Answers, Device, Talk, drive_on_time
 
 DONE = b"HTTP/1.1 204 No Content\r\n\r\n"
 BUSY = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 3\r\nContent-Length: 2\r\n\r\n{}"
@@ -18,7 +18,7 @@ def server():
     listener = socket.create_server(("127.0.0.1", 0))
     threads = []
 
-    def serve(connection, answer_to):
+    def serve(connection, answer_to, closing):
         with connection:
             number = 0
             while connection.recv(65_536):
@@ -27,18 +27,20 @@ def server():
                     return
                 connection.sendall(answer)
                 number += 1
+                if closing:
+                    return
 
-    def accept(answer_to):
+    def accept(answer_to, closing):
         while True:
             try:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            threads.append(threading.Thread(target=serve, args=(connection, answer_to), daemon=True))
+            threads.append(threading.Thread(target=serve, args=(connection, answer_to, closing), daemon=True))
             threads[-1].start()
 
-    def start(answer_to):
-        thread = threading.Thread(target=accept, args=(answer_to,), daemon=True)
+    def start(answer_to, *, closing=False):
+        thread = threading.Thread(target=accept, args=(answer_to, closing), daemon=True)
         thread.start()
         return listener.getsockname()
 
@@ -91,6 +93,31 @@ def test_a_closed_connection_is_no_answer(server):
 
     with pytest.raises(BrokenAnswer):
         drive_on_time(address, [Device("a", requests(0, 0.01))])
+
+
+def test_who_was_hung_up_on_between_requests_connects_again(server):
+    """A service closes connections after a refusal; the device sends its next request over a new one."""
+    address = server(lambda number: BUSY if number == 0 else None, closing=True)
+
+    found = drive_on_time(address, [Device("a", requests(0, 0.05, 0.1))])
+
+    assert found["a"].statuses == {429: 3}
+
+
+def test_a_talk_is_told_each_answer_before_it_goes_on(server):
+    """What a client sends next may depend on what it was answered; it ends where the talk ends."""
+    address = server(lambda number: DONE if number == 0 else BUSY)
+    told = []
+
+    def talk():
+        for number in range(2):
+            status, _, body = yield 0.0, b"GET /%d HTTP/1.1\r\n\r\n" % number
+            told.append((status, body))
+
+    found = drive_on_time(address, [Talk(talk()).as_device("a")])
+
+    assert told == [(204, b""), (429, b"{}")]
+    assert found["a"].statuses == {204: 1, 429: 1}
 
 
 def test_nothing_came_back():

@@ -20,6 +20,10 @@ class Faults:
     latency_s: float = 0.0
     blackhole: bool = False
     """Swallow everything; connections stay open."""
+    mute: bool = False
+    """Hold back what the target answers: all that is asked of it is done, and nobody learns of it."""
+    mute_at: bytes = b""
+    """Become mute when this passes on its way to the target."""
     reset_share: float = 0.0
     """How many of the pieces end in a reset of their connection."""
 
@@ -64,18 +68,22 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, there_writer}
-        await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer))
+        await asyncio.gather(self._pass(reader, there_writer), self._pass(there_reader, writer, back=True))
         self._writers -= {writer, there_writer}
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, back: bool = False
+    ) -> None:
         try:
             while piece := await reader.read(1 << 16):
                 if self.faults.latency_s:
                     await asyncio.sleep(self.faults.latency_s)
                 if self._random.random() < self.faults.reset_share:
                     break
-                while self.faults.blackhole:
+                while self.faults.blackhole or (back and self.faults.mute):
                     await asyncio.sleep(0.05)
+                if not back and self.faults.mute_at and self.faults.mute_at in piece:
+                    self.faults.mute = True
                 self.passed += 1
                 writer.write(piece)
                 await writer.drain()
@@ -96,7 +104,7 @@ def running(proxy: Proxy) -> Iterator[Proxy]:
     try:
         yield proxy
     finally:
-        proxy.faults.blackhole = False
+        proxy.faults.blackhole = proxy.faults.mute = False
         asyncio.run_coroutine_threadsafe(_close(server, proxy), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -170,21 +170,29 @@ class Importer:
 
     def stage(self, step: Step) -> bool:
         """Write one more row as a block of its own; the job names it before it is written."""
-        if self.job.position:
+        return self._written(step, merges=False)
+
+    def merge(self, step: Step) -> bool:
+        """Write one more part of a record."""
+        return self._written(step, merges=True)
+
+    def _written(self, step: Step, *, merges: bool) -> bool:
+        if self.job.position or (self.job.blocks and self.job.merges != merges):
             return False
-        time = step.number(0)
+        time, self.job.merges = step.number(0), merges
         block = f"{self.name}{len(self.job.blocks)}"
         row = {name: value for name, value in cells_of(step.arguments[1:]) if value is not None}
         self.job.blocks += (block,)
-        self.job.rows[time] = row
+        self.job.rows[time] = {**(self.job.rows.get(time, {}) if merges else {}), **row}
         self.simulator.store.jobs[self.name] = self.job
-        self.simulator.store.blocks[block] = Block({time: row}, STAGED)
+        merges = merges and self.simulator.rules.parts_merge
+        self.simulator.store.blocks[block] = Block({time: row}, STAGED, merges)
         return True
 
     def attach(self, step: Step) -> bool:
         """Make the staged blocks an entry of the series; again where the acknowledgement was lost."""
         rows = tuple((time, tuple(row.items())) for time, row in self.job.rows.items())
-        entry = import_of(step, rows, self.job.blocks, lost=self.job.lost)
+        entry = import_of(step, rows, self.job.blocks, lost=self.job.lost, merges=self.job.merges)
         if not self.job.blocks or self.job.finished or entry is None:
             return False
         self.job.position = self.simulator.admit(entry)

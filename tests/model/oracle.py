@@ -38,7 +38,8 @@ def applied(state: State, entry: Entry) -> State:
     elif entry.kind in ("attach", "import", "undo"):
         for time in range(entry.start, entry.end) if entry.brings else ():
             after.pop(time, None)
-        after.update({time: dict(cells) for time, cells in entry.rows})
+        for time, cells in entry.rows:
+            after[time] = {**(after.get(time, {}) if entry.merges else {}), **dict(cells)}
     return after
 
 

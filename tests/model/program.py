@@ -7,6 +7,7 @@
     door undo 1             the newest delete or import (2: the one before) is undone, unless overlapped
     door other              an entry of another series of the shard
     J stage 2 x=9           import job J writes a block that only J names
+    J merge 2 x=9           … whose row is a part of a record: in a job that stages no whole ones
     J attach · J finish     the job's blocks become an entry (or another one) · the job stops naming them
     J attach kept           … one that can be undone: blocks are looked for, and the slice is pinned before
     J lose                  the blocks of a job that has no entry yet are swept, as if it were long dead
@@ -96,6 +97,8 @@ class Entry(NamedTuple):
     """Of an undo: the position of the delete or import; before it is admitted, which of the newest ones."""
     brings: bool = False
     """Of an undo, for the oracle: it comes to something, its range gets the rows and nothing else."""
+    merges: bool = False
+    """Of an attach: its rows are parts of records."""
 
 
 def cells_of(words: Iterable[str]) -> tuple[tuple[str, int | None], ...]:
@@ -115,12 +118,15 @@ def entry_of(step: Step) -> Entry:
     return Entry(step.action, int(step.arguments[0]), cells=cells_of(step.arguments[1:]))
 
 
-def import_of(step: Step, rows: Rows, blocks: tuple[str, ...] = (), *, lost: bool = False) -> Entry | None:
+def import_of(
+    step: Step, rows: Rows, blocks: tuple[str, ...] = (), *, lost: bool = False, merges: bool = False
+) -> Entry | None:
     """Give what a job appends; None for lost blocks in what cannot be undone: nobody would look for them."""
     if step.arguments != ("kept",):
-        return None if lost else Entry("attach", blocks=blocks, rows=rows)
+        return None if lost else Entry("attach", blocks=blocks, rows=rows, merges=merges)
     times = sorted(time for time, _ in rows) or [0]
-    return Entry("import", times[0], times[-1] + 1, blocks=blocks, rows=() if lost else rows)
+    kept = () if lost else rows
+    return Entry("import", times[0], times[-1] + 1, blocks=blocks, rows=kept, merges=merges)
 
 
 def resolved(entry: Entry, entries: Sequence[Entry]) -> Entry | None:

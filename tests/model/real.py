@@ -10,12 +10,11 @@ from contextlib import ExitStack
 from typing import Any, cast
 
 import msgspec
-import numpy as np
 
 from api.reading.tails import FreshTail, fetch_tail
 from runtime.clock import ManualClock
 from schemas.changes import Attach, Change, Clear, Undo, Upsert
-from schemas.columns import Column, Columns
+from schemas.columns import Columns
 from schemas.errors import Conflict, Unavailable
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from storage import blocks, purging, sealing
@@ -34,7 +33,7 @@ from tests.model.oracle import Judge, Latest, State, Violation
 from tests.model.program import TIMES, VARIABLES, Entry, Step, cells_of, entry_of, import_of, resolved
 from tests.model.rules import DESIGN, NAMES, Rules
 from tests.model.simulator import READS
-from tests.model.staging import Staging
+from tests.model.staging import Staging, row_of
 from workers import takeover
 from workers.sealer import Sealer, SealRules
 from workers.writer import Writer, WriterRules
@@ -297,16 +296,9 @@ class RealEngine:
         return [Placed(2**62 + at, 2**62 + at, placed.change) for at, placed in enumerate(changes)]
 
     async def _import(self, hand: Staging, step: Step) -> bool:
-        if step.action == "stage" and not hand.position:
-            time, cells = step.number(0), cells_of(step.arguments[1:])
-            slice_id = SliceId(self.series, slice_start(self.series, self.times_ms[time]))
-            place = blocks.Place(slice_id, 0, blocks.STAGED if self.rules.attach_in_purge else 0)
-            ref, stored = blocks.encode_block(place, self._new_id(), self._columns("put", time, cells), 0)
-            hand.refs.append(msgspec.structs.replace(ref, slice_start_ms=slice_id.start_ms))
-            hand.rows[time] = tuple((name, value) for name, value in cells if value is not None)
-            await self.inner.write_blocks(stored)
-            return True
-        entry = import_of(step, tuple(hand.rows.items()), lost=hand.lost)
+        if step.action in ("stage", "merge"):
+            return await self._stage(hand, step)
+        entry = import_of(step, tuple(hand.rows.items()), lost=hand.lost, merges=hand.merges)
         if step.action == "attach" and entry is not None and hand.refs and not hand.finished:
             undo_s = UNDO_S if entry.kind == "import" else 0
             await self._admit(entry, Attach(encode_refs(tuple(hand.refs)), undo_s=undo_s))
@@ -319,6 +311,19 @@ class RealEngine:
             hand.finished = await self._applied() >= hand.position
             return hand.finished
         return False
+
+    async def _stage(self, hand: Staging, step: Step) -> bool:
+        merges = step.action == "merge"
+        if hand.position or (hand.refs and hand.merges != merges):
+            return False
+        time, cells = step.number(0), cells_of(step.arguments[1:])
+        slice_id = SliceId(self.series, slice_start(self.series, self.times_ms[time]))
+        place = blocks.Place(slice_id, 0, blocks.STAGED * self.rules.attach_in_purge)
+        kind = "patch" if merges and self.rules.parts_merge else "put"
+        ref, stored = blocks.encode_block(place, self._new_id(), row_of(kind, self.times_ms[time], cells), 0)
+        hand.note(msgspec.structs.replace(ref, slice_start_ms=slice_id.start_ms), time, cells, merges=merges)
+        await self.inner.write_blocks(stored)
+        return True
 
     async def _purge(self, step: Step) -> bool:
         if step.action == "blocks":
@@ -357,19 +362,7 @@ class RealEngine:
             position = self.wrong.positions[entry.undoes - 1]
             return Undo(position, self.times_ms[entry.start], self.times_ms[entry.end - 1] + 1)
         cells = (("x", 1),) if entry.kind == "other" else entry.cells
-        return Upsert(self._columns(entry.kind, entry.start, cells))
-
-    def _columns(self, kind: str, time: int, cells: tuple[tuple[str, int | None], ...]) -> Columns:
-        columns = {
-            VARIABLES.index(name) + 1: Column(
-                np.array([value or 0], "<i8"),
-                None if value is not None else np.array([False]),
-                np.array([True]) if value is None else None,
-            )
-            for name, value in cells
-        }
-        merges = np.array([True]) if kind == "patch" else None
-        return Columns(np.array([self.times_ms[time]], "<i8"), columns, merges)
+        return Upsert(row_of(entry.kind, self.times_ms[entry.start], cells))
 
     def _state(self, columns: Columns) -> State:
         state: State = {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which rules hold. The first twenty-one are the design's, the others were found by this model."""
+    """Which rules hold. The first twenty-two are the design's, the others were found by this model."""
 
     key: bool = True
     """4.1: the key of a delta is (last, first); off: `last` alone, so a narrow one replaces a wide one."""
@@ -52,6 +52,8 @@ class Rules:
     """4.14: the undo of an import takes every row of its range first; off: what it brought stays below."""
     cursor_after_look: bool = True
     """4.14: a writer that finds the cursor beyond what it judged starts again; off: it says what it found."""
+    parts_merge: bool = True
+    """3.2: attached rows that are parts of records are merged; off: each takes the place of a record."""
 
     import_compared_by_rows: bool = True
     """4.14: an undo of an import is refused for other rows, sealed or not; off: for any not sealed."""

@@ -37,6 +37,7 @@ FLOWS = (
     (1, "J attach · J finish"),
     (1, "{j} stage {t} {c}"),
     (2, "{j} stage {t} {c} · {j} attach kept · {j} finish"),
+    (2, "{j} merge {t} {c} · {j} merge {t} {c} · {j} attach kept · {j} finish"),
     (1, "{j} attach kept · door undo 1"),
     (1, "{j} lose · {j} attach kept"),
     (1, "U pin"),

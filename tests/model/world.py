@@ -42,6 +42,8 @@ class Block(NamedTuple):
 
     rows: dict[int, Row]
     built_on: int
+    merges: bool = False
+    """True: attached, its rows are merged into those below."""
 
 
 class Head(NamedTuple):
@@ -84,6 +86,7 @@ class Job:
     """Of its last attach entry; 0 before that."""
     lost: bool = False
     finished: bool = False
+    merges: bool = False
 
 
 class Cache(NamedTuple):
@@ -226,7 +229,9 @@ def lay(state: dict[int, Row], delta: Delta, blocks: dict[str, Block]) -> None:
             state.pop(time, None)
     times = range(delta.start, delta.end) if delta.kind == "restore" else range(TIMES)
     for name in delta.blocks:
-        state.update({time: dict(row) for time, row in blocks[name].rows.items() if time in times})
+        for time, row in blocks[name].rows.items():
+            if time in times:
+                state[time] = {**(state.get(time, {}) if blocks[name].merges else {}), **row}
     for time, (replaces, cells) in delta.rows.items():
         row = {} if replaces else state.setdefault(time, {})
         for variable, value in cells.items():

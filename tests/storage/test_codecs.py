@@ -42,6 +42,8 @@ def sample(rows: int) -> Columns:
 REF = BlockRef(bytes(range(16)), 1, 4096, 5, 9, 3, 77, (1, 2), 32)
 """As the first release named a block."""
 REF_V2 = msgspec.structs.replace(REF, raw_bytes=9000, summary=b"whole", cells=True, summary_only=True)
+"""As the next ones did."""
+REF_V3 = msgspec.structs.replace(REF_V2, merges=True)
 BLOCK_ID = bytes(range(16, 32))
 
 
@@ -66,22 +68,22 @@ WRITTEN = {
     "columns-v1": lambda: encode_columns(sample(11)),
     "entry-upsert-v1": lambda: encode_entry(SeriesEntry(SERIES, 3, Upsert(sample(2)))),
     "entry-clear-v1": lambda: encode_entry(SeriesEntry(SERIES, 3, Clear(-5, 2**60))),
-    "entry-attach-v2": lambda: encode_entry(SeriesEntry(SERIES, 3, Attach(encode_refs((REF_V2,))))),
+    "entry-attach-v3": lambda: encode_entry(SeriesEntry(SERIES, 3, Attach(encode_refs((REF_V3,))))),
     "delta-raw-v1": lambda: encode_delta(Upsert(sample(5))),
     "delta-packed-v1": lambda: encode_delta(Upsert(sample(100))),
     "entry-clear-undo-v1": lambda: encode_entry(SeriesEntry(SERIES, 3, Clear(-5, 2**60, 7 * 86_400))),
     "entry-undo-v1": lambda: encode_entry(SeriesEntry(SERIES, 3, Undo(2**52, -5, 2**60))),
     "delta-clear-v1": lambda: encode_delta(Clear(1, 2)),
-    "delta-attach-part-v1": lambda: encode_delta(Attach(encode_refs((REF_V2,)), -5, 2**60)),
-    "entry-attach-undo-v1": lambda: encode_entry(
-        SeriesEntry(SERIES, 3, Attach(encode_refs((REF_V2,)), undo_s=7 * 86_400))
+    "delta-attach-part-v2": lambda: encode_delta(Attach(encode_refs((REF_V3,)), -5, 2**60)),
+    "entry-attach-undo-v2": lambda: encode_entry(
+        SeriesEntry(SERIES, 3, Attach(encode_refs((REF_V3,)), undo_s=7 * 86_400))
     ),
-    "delta-restore-v1": lambda: encode_delta(Attach(encode_refs((REF_V2,)), -5, 2**60, clears=True)),
-    "pin-import-v1": lambda: encode_pin(
-        Pinned(-5, 2**60, encode_head(HeadContent(99, (REF_V2,), 5)), encode_refs((REF_V2,)))
+    "delta-restore-v2": lambda: encode_delta(Attach(encode_refs((REF_V3,)), -5, 2**60, clears=True)),
+    "pin-import-v2": lambda: encode_pin(
+        Pinned(-5, 2**60, encode_head(HeadContent(99, (REF_V3,), 5)), encode_refs((REF_V3,)))
     ),
-    "pin-v1": lambda: encode_pin(Pinned(-5, 2**60, encode_head(HeadContent(99, (REF_V2,), 5)))),
-    "head-v2": lambda: encode_head(HeadContent(99, (REF_V2,), 5)),
+    "pin-v2": lambda: encode_pin(Pinned(-5, 2**60, encode_head(HeadContent(99, (REF_V3,), 5)))),
+    "head-v3": lambda: encode_head(HeadContent(99, (REF_V3,), 5)),
     "block-v1": block_rows,
 }
 """Compressed bytes may differ with a library's version; what they decode to may not."""
@@ -90,24 +92,31 @@ READ = {
     "columns-v1": lambda octets: serial([decode_columns(octets)]),
     "entry-upsert-v1": lambda octets: serial([decode_entry(octets).content.columns]),
     "entry-clear-v1": decode_entry,
-    "entry-attach-v2": decode_entry,
+    "entry-attach-v3": decode_entry,
     "delta-raw-v1": lambda octets: serial([decode_delta(octets).columns]),
     "delta-packed-v1": lambda octets: serial([decode_delta(octets).columns]),
     "entry-clear-undo-v1": decode_entry,
     "entry-undo-v1": decode_entry,
     "delta-clear-v1": decode_delta,
-    "delta-attach-part-v1": decode_delta,
-    "entry-attach-undo-v1": decode_entry,
-    "delta-restore-v1": decode_delta,
-    "pin-import-v1": decode_pin,
-    "pin-v1": decode_pin,
-    "head-v2": decode_head,
+    "delta-attach-part-v2": decode_delta,
+    "entry-attach-undo-v2": decode_entry,
+    "delta-restore-v2": decode_delta,
+    "pin-import-v2": decode_pin,
+    "pin-v2": decode_pin,
+    "head-v3": decode_head,
     "block-v1": read_block,
 }
 
 OLDER = {
     "entry-attach-v1": (lambda octets: decode_refs(decode_entry(octets).content.blocks), (REF,)),
+    "entry-attach-v2": (lambda octets: decode_refs(decode_entry(octets).content.blocks), (REF_V2,)),
+    "entry-attach-undo-v1": (lambda octets: decode_refs(decode_entry(octets).content.blocks), (REF_V2,)),
+    "delta-attach-part-v1": (lambda octets: decode_refs(decode_delta(octets).blocks), (REF_V2,)),
+    "delta-restore-v1": (lambda octets: decode_refs(decode_delta(octets).blocks), (REF_V2,)),
     "head-v1": (decode_head, HeadContent(99, (REF,))),
+    "head-v2": (decode_head, HeadContent(99, (REF_V2,), 5)),
+    "pin-v1": (lambda octets: decode_head(decode_pin(octets).head), HeadContent(99, (REF_V2,), 5)),
+    "pin-import-v1": (lambda octets: decode_refs(decode_pin(octets).attached), (REF_V2,)),
 }
 """Formats that nobody writes any more: how they are read, and what they say."""
 

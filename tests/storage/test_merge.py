@@ -66,6 +66,20 @@ def test_a_block_gives_back_the_state_that_was_put_in(seed, rows):
     assert (int(state.time_ms[0]), int(state.time_ms[-1]), state.rows) == (ref.from_ms, ref.to_ms, ref.rows)
 
 
+@given(st.integers(0, 2**32), st.integers(1, 700), layers())
+def test_a_block_that_merges_is_laid_on_as_a_patch(seed, rows, below):
+    """Parts of records come out of a block as they went in, and say nothing of values in a summary (3.2)."""
+    state = merge.state([random_rows(seed, rows)])
+    parts = Columns(state.time_ms, state.cells, np.ones(state.rows, bool))
+    ref, stored = blocks.encode_block(blocks.Place(SliceId(SERIES, 0), 0), bytes(16), parts, 7)
+    bodies = {(row.block_id, row.variable): row.body for row in stored}
+
+    read = blocks.decode_block(ref, bodies, ref.variables)
+
+    assert (True, False, b"") == (ref.merges, ref.cells, ref.summary)
+    assert serial([*below, parts]) == serial([merge.state([*below, read])])
+
+
 def test_a_value_without_its_code_clears_the_old_code():
     """A value and its quality code are one cell: merging x without x_qc leaves no code (design 3.2)."""
     with_code = Columns(np.array([5]), {1: Column(np.array([1.0]), quality=np.array([192]))})

@@ -12,7 +12,7 @@ import numpy as np
 from runtime.clock import ManualClock
 from schemas.columns import Column, Columns
 from schemas.ids import SeriesId
-from schemas.imports import BadSource, Batch
+from schemas.imports import BadSource, Batch, RowKind
 from storage import job_records
 from storage.job_records import IMPORT, JobRecord, Phase
 from storage.memory import MemorySeriesStore
@@ -36,9 +36,10 @@ def some_rows(start: int, count: int, step_ms: int = MINUTE_MS, value: float = 0
 class Listed:
     """A source out of lists; a unit may end in problems."""
 
-    def __init__(self, units: Sequence[Any]) -> None:
+    def __init__(self, units: Sequence[Any], kind: RowKind = RowKind.WHOLE) -> None:
         """Take the batches of each unit, or the problems that it has."""
         self._units = units
+        self.kind = kind
         self.reads = 0
 
     @property
@@ -52,8 +53,8 @@ class Listed:
         for each in self._units[unit]:
             if isinstance(each, list):
                 raise BadSource(each)
-            series, rows = each
-            yield Batch(series, rows, rows.rows * 10)
+            series, rows, *made_of = each
+            yield Batch(series, rows, rows.rows * 10, made_of=made_of[0] if made_of else None)
 
 
 class Importing:

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 
 from api.reading.fresh import Reading
@@ -133,13 +134,15 @@ class Play:
         return admitted is not None
 
     async def draw(self, series: SeriesId, number: int) -> Change:
-        """Draw a change; now and then its rows come by an import that can be undone."""
+        """Draw a change; now and then its rows come by an import that can be undone, whole or as parts."""
         change = random_change(self.dice, number, calm=self.calm)
         if not isinstance(change, Upsert) or self.dice.random() > 0.15:
             return change
         columns = {variable: imported(cell) for variable, cell in change.columns.cells.items()}
         self.counts["imports"] += 1
-        return await self.world.stage(series, Columns(change.columns.time_ms, columns), UNDO_S)
+        times = change.columns.time_ms
+        merges = np.ones(len(times), bool) if number % 2 else None
+        return await self.world.stage(series, Columns(times, columns, merges), UNDO_S)
 
     async def read(self) -> None:
         """Read a series in one of three ways: a state between begin and end of the read (design 4.17)."""

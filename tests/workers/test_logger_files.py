@@ -52,7 +52,9 @@ class Site:
         self.importing = importing
         self.files = MemoryFileStore()
 
-    async def told(self, texts: list[str]) -> LoggerImport:
+    async def told(
+        self, texts: list[str], file_type: FileType = TYPE, aspect: AspectType = ASPECT
+    ) -> LoggerImport:
         """Store files and say that they are to be imported."""
         found = []
         for number, text in enumerate(texts):
@@ -61,8 +63,8 @@ class Site:
         await self.importing.catalog.create(TENANT, "asset", SERIES.asset, b"{}")
         series = ImportSeries(asset=SERIES.asset, asset_name="M", aspect="a", aspect_id=SERIES.aspect, type=0)
         return LoggerImport(
-            entity=SERIES.asset, by="me", files=tuple(found), file_type=TYPE, series=(series,),
-            types=(ASPECT,), latest_ms=TIME_MS_MAX, least_ms=0, undo_s=UNDO_S,
+            entity=SERIES.asset, by="me", files=tuple(found), file_type=file_type, series=(series,),
+            types=(aspect,), latest_ms=TIME_MS_MAX, least_ms=0, undo_s=UNDO_S,
         )  # fmt: skip
 
     async def run(self, told: LoggerImport, job_id: str = "job1", ground: Any = None) -> JobRecord:

@@ -97,9 +97,10 @@ class World:
         return answer
 
     async def stage(self, series: SeriesId, columns: Columns, undo_s: int) -> Brought:
-        """Store rows as a job does, a block a slice; gives what attaches them."""
+        """Store rows as a job does, whole ones or parts, a block a slice; gives what attaches them."""
         refs = []
-        for start_ms, rows in split_by_slice(series, merge.state([columns])):
+        joined = merge.state([columns]) if columns.merges is None else merge.fold([columns])
+        for start_ms, rows in split_by_slice(series, joined):
             place = blocks.Place(SliceId(series, start_ms), 0, blocks.STAGED)
             ref, stored = blocks.encode_block(place, next(self._ids).to_bytes(16, "little"), rows, 0)
             await self.store.write_blocks(stored)

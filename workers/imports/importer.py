@@ -18,18 +18,20 @@ import structlog
 from runtime.ports import Clock
 from schemas.errors import NotFound, Unavailable
 from schemas.ids import SeriesId, TenantId
-from schemas.imports import BadSource, Source
+from schemas.imports import BadSource, Correction, RowKind, Source
 from schemas.receipts import Place
 from storage import job_records
 from storage.heads import BlockRef
-from storage.import_journal import Attached, Journal
+from storage.import_journal import CORRECTION, Attached, Journal
 from storage.job_records import Phase
 from storage.port import CatalogStore, SeriesStore
 from storage.slices import SlicePlan
 from streams.port import RecordStream
 from workers import failpoints
 from workers.imports.attaching import Fate, Order, Stuck, attach_again, attach_all
-from workers.imports.staging import Stager, count_hidden
+from workers.imports.correcting import Found, correct
+from workers.imports.hiding import count_hidden
+from workers.imports.staging import Stager
 from workers.running import Attempt, Cancelled
 
 log = structlog.get_logger("jobs")
@@ -71,10 +73,12 @@ async def run_import(
     *,
     undo_s: int,
     fingerprint: Fingerprint | None = None,
+    correction: Correction | None = None,
 ) -> None:
     """Go on with an import until it has ended.
 
-    With a fingerprint, one that was done before, and stands, is not done again.
+    With a fingerprint, one that was done before, and stands, is not done again. With a correction, what the
+    earlier version of the file wrote goes with it.
 
     Raises Unavailable where something is away, and Superseded where somebody else goes on: then nothing is
     said of its end, and another attempt goes on from what the journal has.
@@ -82,7 +86,7 @@ async def run_import(
     journal = Journal(ground.catalog, TenantId(attempt.tenant), attempt.record.id)
     try:
         if fingerprint is None or not await _is_known(ground, attempt, fingerprint):
-            await _run(ground, attempt, journal, source, undo_s)
+            await _run(ground, attempt, journal, source, undo_s=undo_s, correction=correction)
     except Cancelled:
         await attempt.end(Phase.CANCELLED, message=CANCELLED)
     except BadSource as bad:
@@ -102,8 +106,10 @@ async def _is_known(ground: Ground, attempt: Attempt, fingerprint: Fingerprint) 
     if attempt.record.committing:
         return False
     digest = await fingerprint(lambda: attempt.told(rows=0, octets=0))
-    for record in await job_records.all_of(ground.catalog, attempt.tenant):
-        is_same = record.fingerprint == digest and record.id != attempt.record.id
+    known = await job_records.all_of(ground.catalog, attempt.tenant)
+    replaced = job_records.replaced_in(known)
+    for record in known:
+        is_same = record.fingerprint == digest and record.id not in {attempt.record.id, *replaced}
         if is_same and record.counts.get("stored") and not record.undone_ms and record.phase is Phase.DONE:
             earlier = record.id
             break
@@ -116,27 +122,58 @@ async def _is_known(ground: Ground, attempt: Attempt, fingerprint: Fingerprint) 
     return True
 
 
-async def _run(ground: Ground, attempt: Attempt, journal: Journal, source: Source, undo_s: int) -> None:
+async def _run(
+    ground: Ground,
+    attempt: Attempt,
+    journal: Journal,
+    source: Source,
+    *,
+    undo_s: int,
+    correction: Correction | None,
+) -> None:
     if not attempt.record.committing:
         await journal.drop(ground.store, counted=False)
         await _stage(ground, attempt, journal, source)
-        staged = await journal.staged()
-        counts = await _counts(ground, journal, staged)
+        staged = await journal.staged(CORRECTION)
+        counts = await _counts(ground, journal, staged, source.kind)
+        corrected = Found(is_done=False)
+        if correction is not None and (staged or not counts["refused"]):
+            corrected = await _correct(ground, attempt, journal, source.kind, correction)
+            counts["removed"] = corrected.removed
+            staged = await journal.staged()
         if not staged:
             words = ALL_REFUSED if counts["refused"] else NOTHING
             await attempt.end(Phase.DONE, message=words, counts=counts)
             return
         # The staged blocks are the store's to change from here on, so what they hold is counted before.
-        await attempt.change(lambda record: msgspec.structs.replace(record, committing=True, counts=counts))
+        replaces = correction.earlier if correction is not None and corrected.is_done else ""
+        await attempt.change(
+            lambda record: msgspec.structs.replace(
+                record, committing=True, counts=counts, replaces=replaces, message=corrected.remark
+            )
+        )
         failpoints.reach("import_commits")
     staged = await journal.staged()
     counts = attempt.record.counts
     refused = await _commit(ground, attempt, journal, staged, undo_s)
     if not refused:
-        await attempt.end(Phase.DONE, counts=counts)
+        await attempt.end(Phase.DONE, counts=counts, message=attempt.record.message)
         return
     listed = "; ".join(f"asset {series.asset}: {reason}" for series, reason in refused.items())
     await attempt.end(Phase.FAILED, message=f"Not every series was imported: {listed}"[:1_000], counts=counts)
+
+
+async def _correct(
+    ground: Ground, attempt: Attempt, journal: Journal, kind: RowKind, correction: Correction
+) -> Found:
+    """Stage what a correction takes away, if that is not staged yet."""
+    done = (await journal.units()).get(CORRECTION)
+    if done is not None:
+        return Found(is_done=True, removed=done.removed)
+    place = CORRECTION, attempt.record.attempt
+    stager = Stager(ground.store, journal, place, await _plans(ground), ground.new_id, kind=kind)
+    now_ms = ground.clock.now_ms()
+    return await correct(ground.catalog, ground.store, attempt, stager, correction, kind=kind, now_ms=now_ms)
 
 
 async def _stage(ground: Ground, attempt: Attempt, journal: Journal, source: Source) -> None:
@@ -149,10 +186,10 @@ async def _stage(ground: Ground, attempt: Attempt, journal: Journal, source: Sou
         if number in units:
             continue
         place = number, attempt.record.attempt
-        stager = Stager(ground.store, journal, place, plans, ground.new_id)
+        stager = Stager(ground.store, journal, place, plans, ground.new_id, kind=source.kind)
         taken = 0
         async for batch in source.read(number):
-            await stager.add(batch.series, batch.rows)
+            await stager.add(batch.series, batch.rows, batch.made_of)
             stager.staged.tally = batch.tally
             taken += batch.octets
             await attempt.told(rows=rows + stager.staged.rows, octets=octets + taken)
@@ -181,22 +218,21 @@ async def _plans(ground: Ground) -> dict[SeriesId, SlicePlan]:
 
 
 async def _counts(
-    ground: Ground, journal: Journal, staged: Mapping[SeriesId, list[BlockRef]]
+    ground: Ground, journal: Journal, staged: Mapping[SeriesId, list[BlockRef]], kind: RowKind
 ) -> dict[str, int]:
     """Say what became of every row: of the source, those refused; of those taken, by series, the others."""
     units = (await journal.units()).values()
     rows = sum(unit.rows for unit in units)
     duplicates = sum(unit.duplicates for unit in units)
     for series, refs in staged.items():
-        duplicates += await count_hidden(ground.store, series, refs)
-    values = sum(ref.rows * len(ref.variables) for refs in staged.values() for ref in refs)
+        duplicates += await count_hidden(ground.store, series, refs, kind)
     return {
         "rows": sum(unit.lines for unit in units),
         "stored": rows - duplicates,
         "duplicates": duplicates,
         "refused": sum(unit.refused for unit in units),
         "series": len(staged),
-        "cells": values,
+        "cells": sum(unit.cells for unit in units),
     }
 
 

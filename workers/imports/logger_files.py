@@ -21,13 +21,23 @@ from schemas.codes import INVALID_BODY
 from schemas.columns import Columns
 from schemas.errors import Invalid, NotFound, Problem, Refused
 from schemas.files import StoredFile
+from schemas.filetypes.model import Versions
 from schemas.ids import SeriesId, TenantId
-from schemas.imports import BadSource, Batch, ImportFile, LoggerImport, Tally
+from schemas.imports import (
+    BadSource,
+    Batch,
+    Correction,
+    ImportFile,
+    LoggerImport,
+    RowKind,
+    Tally,
+    report_path,
+)
 from storage import changing
 from storage.files import FileStore
 from storage.port import CatalogStore, Document
-from workers.imports.logger_rows import LoggerRows
-from workers.imports.refused_rows import Report
+from workers.imports.logger_rows import LoggerRows, kind_of
+from workers.imports.refused_rows import Report, ToldRows
 
 _PART_BYTES: Final = 1_048_576
 _CHANGE_TRIES_MAX: Final = 5
@@ -42,6 +52,8 @@ class Job(NamedTuple):
     clock: Clock
     tenant: TenantId
     id: str
+    password: bytes | None = None
+    """Of the key of encrypted archives that is named; None: none is, or none of the tenant's."""
 
 
 class LoggerFiles:
@@ -60,6 +72,18 @@ class LoggerFiles:
         """Count the files."""
         return len(self.told.files)
 
+    @property
+    def kind(self) -> RowKind:
+        """Tell what each row of them is."""
+        return kind_of(self.told.file_type)
+
+    @property
+    def correction(self) -> Correction | None:
+        """Tell which earlier version of its file the import corrects; None: none."""
+        told = self.told
+        inside_only = told.file_type.versions is Versions.WINDOW and not told.replaces_asked
+        return Correction(told.replaces, told.replaces_asked, inside_only) if told.replaces else None
+
     async def fingerprint(self, beat: Callable[[], Awaitable[None]]) -> str:
         """Tell what the files say and how they are read; NotFound where one is gone."""
         digest = hashlib.sha256(msgspec.json.encode((self.told.file_type, self.told.series)))
@@ -73,26 +97,40 @@ class LoggerFiles:
 
     async def read(self, unit: int) -> AsyncIterator[Batch]:
         """Give the rows of a file; raises BadSource where it fails as a whole. The tally comes last."""
+        password = self._job.password
+        if self.told.key and password is None:
+            message = f"no key of the name {self.told.key!r} is given to the tenant."
+            raise BadSource([Problem("/key", INVALID_BODY, message)])
         file, report = self.told.files[unit], Report()
         nothing = Batch(self._any, Columns(np.zeros(0, "<i8")), 0)
         with tempfile.TemporaryFile() as held:
             async for block in self._blocks(file):
                 held.write(block)
                 yield nothing  # A sign of life.
-            rows = LoggerRows(self.told, self._job.tenant, report)
-            parts = rows.parts(file.path, held)
+            rows = LoggerRows(self.told, self._job.tenant, report, await self._told_rows(unit))
+            parts = rows.parts(file.path, held, () if password is None else (password,))
             seen = 0
             try:
                 while (batches := await asyncio.to_thread(next, parts, None)) is not None:
                     place = min(max(_place(held), seen), file.size)
                     yield nothing._replace(octets=place - seen)
                     seen = place
-                    for series, columns in batches:
-                        yield Batch(series, columns, 0)
+                    for batch in batches:
+                        yield batch
             except Refused as refused:
                 raise BadSource(_problems(refused, unit)) from refused
         path = await self._keep(report, unit) if report.lines else ""
         yield nothing._replace(octets=file.size - seen, tally=Tally(rows.rows, rows.refused, path))
+
+    async def _told_rows(self, unit: int) -> ToldRows | None:
+        """Give the rows of a file that are read in a replay; None: all are."""
+        if not self.told.only:
+            return None
+        octets = b"".join([block async for block in self._blocks(self.told.only[unit])])
+        try:
+            return await asyncio.to_thread(ToldRows, octets)
+        except Refused as refused:
+            raise BadSource(_problems(refused, unit)) from refused
 
     async def _blocks(self, file: ImportFile) -> AsyncGenerator[bytes]:
         for content in file.contents:
@@ -120,7 +158,7 @@ class LoggerFiles:
             created_by=by,
             updated_by=by,
         )
-        path = f"imports/{job.id}/{unit + 1}.csv"
+        path = report_path(job.id, unit + 1)
         before: list[StoredFile] = []
 
         def read(document: Document | None) -> StoredFile | None:

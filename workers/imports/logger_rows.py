@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import IO, NamedTuple
 
-import numpy as np
-
 from schemas.aspects import AspectType, Variable, VariableType
 from schemas.codes import INVALID_BODY
-from schemas.columns import Column, Columns, Ints
+from schemas.columns import Column, Columns
 from schemas.errors import Invalid, Problem
 from schemas.filetypes.building import TimeBounds
 from schemas.filetypes.chunks import Chunk, RefusedRow, Source, cut
 from schemas.filetypes.conversion import text_at
 from schemas.filetypes.mapping import Mapper, Target, is_quality_of, plan_columns
-from schemas.filetypes.model import FileFormat
-from schemas.filetypes.placing import Aside, Placed, Placer
+from schemas.filetypes.model import FileFormat, FileType
+from schemas.filetypes.placing import Aside, NoPlace, Placed, Placer
 from schemas.filetypes.reading import Table, open_table
 from schemas.filetypes.unpacking import unpack
 from schemas.ids import SeriesId, TenantId
-from schemas.imports import LoggerImport
-from workers.imports.refused_rows import Report
+from schemas.imports import Batch, LoggerImport, RowKind
+from workers.imports.refused_rows import Report, ToldRows
 
 NO_SERIES = "there is no such asset among those of the import, or it has no such aspect"
 NO_VARIABLE = "the aspect has no such variable"
@@ -29,6 +27,9 @@ TWO_ASSETS = "several assets have this name; write the id"
 SET_ASIDE = "no rule places the column, or its aspect has no such variable; the value is kept here only"
 
 _PARQUET = b"PAR1"
+_WHOLE_ROWS = {FileFormat.TEXT, FileFormat.PARQUET, FileFormat.ARROW, FileFormat.BULK_JSON}
+"""Formats of which a row is a record, where it is not narrow."""
+_EXACT_AS_DOUBLES = (VariableType.DOUBLE, VariableType.INT)
 
 
 class _Series(NamedTuple):
@@ -38,12 +39,23 @@ class _Series(NamedTuple):
     aspect: AspectType
 
 
+def kind_of(file_type: FileType) -> RowKind:
+    """Tell what the rows of such files are."""
+    if file_type.narrow is not None:
+        return RowKind.READING
+    return RowKind.WHOLE if file_type.format in _WHOLE_ROWS else RowKind.PART
+
+
 class LoggerRows:
     """Reads one file."""
 
-    def __init__(self, told: LoggerImport, tenant: TenantId, report: Report) -> None:
-        """Know every series that a row may go to, by what a file may call it."""
+    def __init__(
+        self, told: LoggerImport, tenant: TenantId, report: Report, only: ToldRows | None = None
+    ) -> None:
+        """Know every series that a row may go to, by what a file may call it; `only`: the rows to read."""
+        self._only = only
         self._told = told
+        self.kind = kind_of(told.file_type)
         self._report = report
         self._twice: set[tuple[str, str]] = set()
         self._series: dict[tuple[str, str], _Series] = {}
@@ -57,23 +69,26 @@ class LoggerRows:
         """Of the file, so far; refused ones included."""
         self.refused = 0
 
-    def parts(self, name: str, held: IO[bytes]) -> Iterator[list[tuple[SeriesId, Columns]]]:
+    def parts(self, name: str, held: IO[bytes], passwords: Sequence[bytes] = ()) -> Iterator[list[Batch]]:
         """Give the rows chunk by chunk, of each file of an archive; Refused where one fails as a whole."""
         held.seek(0)
         if self._told.file_type.format is FileFormat.PARQUET and held.read(4) == _PARQUET:
             yield from self._of_table(name.rpartition("/")[2], held)
             return
-        for member in unpack(name, held):
+        for member in unpack(name, held, passwords):
             yield from self._of_table(member.name, member.pieces)
 
-    def _of_table(self, name: str, source: Source) -> Iterator[list[tuple[SeriesId, Columns]]]:
+    def _of_table(self, name: str, source: Source) -> Iterator[list[Batch]]:
+        only = self._only
+        if only is not None and name not in only:
+            return
         file_type, told = self._told.file_type, self._told
         table = open_table(file_type, source)
         mapper = _KnownMapper(self, table)
         types = self._types(mapper, table)
         placer = Placer(file_type, mapper, self.find)
         for chunk in table.chunks(types, TimeBounds(told.least_ms, told.latest_ms)):
-            yield self._placed(name, placer, chunk)
+            yield self._placed(name, placer, chunk if only is None else only.of(name, chunk))
 
     def _types(self, mapper: Mapper, table: Table) -> dict[str, Variable] | None:
         """Say what the cells of the head's columns are; None where rows name their columns themselves."""
@@ -81,7 +96,7 @@ class LoggerRows:
         if not columns:
             return None
         targets = plan_columns(mapper, columns, self._told.file_type.new_columns)
-        types = {column: self._type(target) for column, target in targets.items()}
+        types = {column: self._type(self.variables(target)) for column, target in targets.items()}
         codes = [column for column in columns if is_quality_of(column, columns)]
         problems = []
         for column in codes:
@@ -94,17 +109,23 @@ class LoggerRows:
             types[column] = Variable(name=column, type=VariableType.LONG)
         if problems:
             raise Invalid(problems)
-        guessed = table.guessed
+        narrow, guessed = self._told.file_type.narrow, table.guessed
+        if narrow is not None:
+            every = [variable for one in self._told.types for variable in one.variables]
+            types[narrow.value] = self._type(every)
         for column in mapper.unplaced:
             types[column] = Variable(name=column, type=guessed.get(column, VariableType.STRING))
         return types
 
-    def _type(self, target: Target) -> Variable:
-        """Give what all series of a target take; texts where that is not the same."""
-        found = {(variable.type, variable.length): variable for variable in self.variables(target)}
+    @staticmethod
+    def _type(variables: Sequence[Variable]) -> Variable:
+        """Give what all of some variables take; texts where that is not the same."""
+        found = {(variable.type, variable.length): variable for variable in variables}
         if len(found) == 1:
             return next(iter(found.values()))
-        return Variable(name=target.variable, type=VariableType.BIG_STRING)
+        if found and all(type_ in _EXACT_AS_DOUBLES for type_, _ in found):
+            return Variable(name="value", type=VariableType.DOUBLE)
+        return Variable(name="value", type=VariableType.BIG_STRING)
 
     def variables(self, target: Target) -> list[Variable]:
         """Give the variables that a column of this target may go to."""
@@ -118,56 +139,33 @@ class LoggerRows:
         )
         return [variable for variable in found if variable is not None]
 
-    def find(self, asset: str, aspect: str, target: Target) -> Variable | None:
-        """Give the variable of a series; None where there is none (`Placer`)."""
-        series = self._series.get((asset, aspect))
-        return None if series is None else series.aspect.variable(target.variable)
-
-    def _placed(self, name: str, placer: Placer, chunk: Chunk) -> list[tuple[SeriesId, Columns]]:
-        """Place a chunk, and count and tell of what is refused of it."""
-        placement = placer.place(chunk)
-        wrong: dict[int, RefusedRow] = {}
-        for placed in placement.placed:
-            for row in self._misplaced(placed):
-                wrong.setdefault(row.line, row)
-        bad = np.fromiter(wrong, np.int64, len(wrong))
-        batches, stored = [], []
-        for placed in placement.placed:
-            keep = np.flatnonzero(~np.isin(placed.lines, bad))
-            if len(keep):
-                stored.append(placed.lines[keep])
-                batches.append(self._columns(placed, keep))
-        aside = [row for part in placement.aside for row in _told_aside(part)]
-        self._report.add(name, sorted([*placement.refused, *wrong.values(), *aside]))
-        count = chunk.rows + len(chunk.refused)
-        self.rows += count
-        self.refused += count - (len(np.unique(np.concatenate(stored))) if stored else 0)
-        return batches
-
-    def _misplaced(self, placed: Placed) -> Iterator[RefusedRow]:
-        """Refuse rows of a series that is not the import's, or whose aspect has not all variables."""
-        place = (placed.asset, placed.aspect)
+    def find(self, asset: str, aspect: str, target: Target) -> Variable | NoPlace:
+        """Give the variable of a series, or why its values cannot be taken (`Placer`)."""
+        place = (asset, aspect)
         series = self._series.get(place)
         if series is None or place in self._twice:
             reason = NO_SERIES if series is None else TWO_ASSETS
-            for line in placed.lines.tolist():
-                yield RefusedRow(line, "", reason, cut(f"{placed.asset} {placed.aspect}"))
-            return
-        for name, column in placed.cells.items():
-            if series.aspect.variable(name) is None:
-                there = placed.lines if column.present is None else placed.lines[column.present]
-                for line in there.tolist():
-                    yield RefusedRow(line, name, NO_VARIABLE, "")
+            return NoPlace(reason, text=cut(f"{asset} {aspect}"))
+        return series.aspect.variable(target.variable) or NoPlace(NO_VARIABLE, target.variable)
 
-    def _columns(self, placed: Placed, keep: Ints) -> tuple[SeriesId, Columns]:
+    def _placed(self, name: str, placer: Placer, chunk: Chunk) -> list[Batch]:
+        """Place a chunk, and count and tell of what is refused of it."""
+        placement = placer.place(chunk)
+        aside = [row for part in placement.aside for row in _told_aside(part)]
+        self._report.add(name, sorted([*placement.refused, *aside]))
+        count = chunk.rows + len(chunk.refused)
+        self.rows += count
+        self.refused += count - placement.rows_placed
+        return [self._batch(placed) for placed in placement.placed]
+
+    def _batch(self, placed: Placed) -> Batch:
         series = self._series[placed.asset, placed.aspect]
         cells: dict[int, Column] = {}
-        is_whole = len(keep) == len(placed.lines)
         for name, column in placed.cells.items():
             variable = series.aspect.variable(name)
-            if variable is not None:
-                cells[variable.id] = column if is_whole else column.take(keep)
-        return series.id, Columns(placed.time_ms[keep], cells)
+            assert variable is not None, "every value was found a variable"
+            cells[variable.id] = column
+        return Batch(series.id, Columns(placed.time_ms, cells), 0, made_of=placed.rows_in)
 
 
 class _KnownMapper(Mapper):

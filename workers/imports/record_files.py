@@ -18,7 +18,7 @@ from schemas.columns import Columns
 from schemas.durations import DAY_MS
 from schemas.errors import NotFound, Problem, Refused
 from schemas.ids import SeriesId, TenantId
-from schemas.imports import BadSource, Batch, BulkImport, ImportFile
+from schemas.imports import BadSource, Batch, BulkImport, ImportFile, RowKind
 from schemas.limits import BODY_CELLS_MAX, KB, MB, PROBLEMS_LISTED_MAX, PUT_BODY_BYTES_MAX
 from schemas.policies import Profile
 from schemas.records import validate_records
@@ -125,6 +125,11 @@ class RecordFiles:
     def units(self) -> int:
         """Count the files."""
         return len(self._told.files)
+
+    @property
+    def kind(self) -> RowKind:
+        """Tell that records are whole."""
+        return RowKind.WHOLE
 
     async def read(self, unit: int) -> AsyncIterator[Batch]:
         """Give the records of a file; raises BadSource with the problems of this and every later file."""

@@ -1,8 +1,9 @@
 """Staging: rows of an import become blocks that nothing names yet but its journal (design 4.1, 4.16).
 
 Rows may come in any order and of any number of series. They are held until there are enough for full blocks,
-then sorted, the last one of a time kept, divided by slice and stored. Blocks may overlap: a later one counts
-over an earlier one, as their order in the journal says. A row is whole: it takes the place of an older one.
+then joined (`workers.imports.joining`), divided by slice and stored. Blocks may overlap: a later one counts
+over an earlier one, as their order in the journal says. Whole rows take the place of older ones, parts of
+records are merged into them.
 """
 
 from __future__ import annotations
@@ -13,19 +14,18 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from schemas.columns import Columns
 from schemas.ids import SeriesId
-from schemas.imports import Tally
+from schemas.imports import RowKind, Tally
 from schemas.limits import MB
-from storage import blocks, merge
+from storage import blocks
 from storage.heads import BlockRef, decode_head
 from storage.import_journal import Journal, Unit
 from storage.port import BlockRow, SeriesStore, SliceId
-from storage.reader import read_refs
 from storage.sealing import Parts
 from storage.slices import FIRST_PLAN, SlicePlan, split_by_slice
+from workers.imports.joining import count_values, join
 
 RUN_BYTES: Final = 16 * MB
 """Raw columns of one series at which they are stored: some full blocks, so that few are not full."""
@@ -36,9 +36,6 @@ HELD_BYTES_MAX: Final = 64 * MB
 PAGE_BYTES: Final = 4 * MB
 """Stored bytes that one page of the journal names: what is written between two signs of life."""
 
-OVERLAPS_READ: Final = 64
-"""Blocks whose times are looked at together for rows that occur twice."""
-
 
 @dataclass(slots=True)
 class _Held:
@@ -46,6 +43,8 @@ class _Held:
 
     parts: list[Columns] = field(default_factory=list)
     raw_bytes: int = 0
+    made_of: int = 0
+    """Rows of the source."""
 
 
 @dataclass(slots=True)
@@ -54,10 +53,13 @@ class Staged:
 
     rows: int = 0
     duplicates: int = 0
+    cells: int = 0
     pages: int = 0
     """Pages of the journal."""
     tally: Tally | None = None
     """What the source says of its rows; None: each was taken."""
+    removed: int = 0
+    """Records that a correction takes away."""
 
 
 class Stager:
@@ -70,10 +72,13 @@ class Stager:
         place: tuple[int, int],
         plans: Mapping[SeriesId, SlicePlan],
         new_id: Callable[[], bytes],
+        *,
+        kind: RowKind,
     ) -> None:
         """Hold nothing yet; `place` is unit and attempt, `plans` are of series with more than the first."""
+        self._kind = kind
         self._store = store
-        self._journal = journal
+        self.journal = journal
         self._unit, self._attempt = place
         self._plans = plans
         self._new_id = new_id
@@ -82,34 +87,58 @@ class Stager:
         self._parts: dict[SliceId, Parts] = {}
         self.staged = Staged()
 
-    async def add(self, series: SeriesId, rows: Columns) -> None:
-        """Take rows of one series, as they come; stores what makes full blocks."""
+    async def add(self, series: SeriesId, rows: Columns, made_of: int | None = None) -> None:
+        """Take rows of one series, as they come; stores what makes full blocks.
+
+        `made_of` is of how many rows of the source they were put together, None: of as many.
+        """
         if not rows.rows:
             return
         held = self._held.setdefault(series, _Held())
         held.parts.append(rows)
         held.raw_bytes += rows.raw_bytes
         self._held_bytes += rows.raw_bytes
-        self.staged.rows += rows.rows
+        lines = rows.rows if made_of is None else made_of
+        held.made_of += lines
+        self.staged.rows += lines
         if held.raw_bytes >= RUN_BYTES:
             await self._flush(series)
         while self._held_bytes > HELD_BYTES_MAX:
             await self._flush(max(self._held, key=lambda each: self._held[each].raw_bytes))
+
+    async def take_away(self, series: SeriesId, rows: Columns) -> None:
+        """Store rows that take values away, or bring older ones back, and are none of the source's."""
+        await self._store_rows(series, rows)
 
     async def end(self, octets: int) -> bool:
         """Store what is left, and note the end of the unit; False where another attempt has."""
         for series in list(self._held):
             await self._flush(series)
         tally = self.staged.tally or Tally(self.staged.rows, 0)
-        done = Unit(self._attempt, self.staged.rows, self.staged.duplicates, octets, *tally)
-        return await self._journal.note_unit(self._unit, done)
+        staged = self.staged
+        done = Unit(
+            self._attempt,
+            staged.rows,
+            staged.duplicates,
+            octets,
+            *tally,
+            cells=staged.cells,
+            removed=staged.removed,
+        )
+        return await self.journal.note_unit(self._unit, done)
 
     async def _flush(self, series: SeriesId) -> None:
         held = self._held.pop(series)
         self._held_bytes -= held.raw_bytes
-        rows = await asyncio.to_thread(merge.state, held.parts)
-        self.staged.duplicates += sum(part.rows for part in held.parts) - rows.rows
-        held.parts.clear()
+        layers, left = join(held.parts, self._kind), 0
+        while (layer := await asyncio.to_thread(next, layers, None)) is not None:
+            cells = count_values(layer)
+            left += cells if self._kind is RowKind.READING else layer.rows
+            self.staged.cells += cells
+            await self._store_rows(series, layer)
+        self.staged.duplicates += held.made_of - left
+
+    async def _store_rows(self, series: SeriesId, rows: Columns) -> None:
         refs: list[BlockRef] = []
         stored: list[BlockRow] = []
         size = 0
@@ -131,7 +160,7 @@ class Stager:
 
     async def _write(self, series: SeriesId, refs: list[BlockRef], rows: list[BlockRow]) -> None:
         """Name blocks, then store them."""
-        await self._journal.note_page(self._unit, self._attempt, self.staged.pages, series, refs)
+        await self.journal.note_page(self._unit, self._attempt, self.staged.pages, series, refs)
         self.staged.pages += 1
         await self._store.write_blocks(rows)
 
@@ -141,34 +170,3 @@ class Stager:
             head = decode_head((await self._store.read_head(slice_id)).body)
             self._parts[slice_id] = Parts(head.blocks)
         return self._parts[slice_id]
-
-
-async def count_hidden(store: SeriesStore, series: SeriesId, refs: list[BlockRef]) -> int:
-    """Count rows of blocks that a later block of the import hides, by the times of those that overlap."""
-    hidden = 0
-    by_slice: dict[int, list[BlockRef]] = {}
-    for ref in refs:
-        by_slice.setdefault(ref.slice_start_ms, []).append(ref)
-    for start, inside in by_slice.items():
-        for group in _overlapping(inside):
-            times: list[np.ndarray] = []
-            for first in range(0, len(group), OVERLAPS_READ):
-                several = group[first : first + OVERLAPS_READ]
-                found = await read_refs(store, SliceId(series, start), several, frozenset())
-                times += [rows.time_ms for rows in found or ()]
-            together = np.concatenate(times) if times else np.zeros(0, "<i8")
-            hidden += len(together) - len(np.unique(together))
-    return hidden
-
-
-def _overlapping(refs: list[BlockRef]) -> list[list[BlockRef]]:
-    """Find runs of blocks of which each lies across one before it."""
-    groups: list[list[BlockRef]] = []
-    end_ms = 0
-    for ref in sorted(refs, key=lambda ref: ref.from_ms):
-        if groups and ref.from_ms <= end_ms:
-            groups[-1].append(ref)
-        else:
-            groups.append([ref])
-        end_ms = max(end_ms, ref.to_ms) if len(groups[-1]) > 1 else ref.to_ms
-    return [group for group in groups if len(group) > 1]

@@ -1,0 +1,1 @@
+"""Exports: series read window by window, written part by part, kept for a time."""
