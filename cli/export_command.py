@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from client.exports import Download, Export
 
 PART_BYTES: Final = 8_388_608
 LOOK_S: Final = 0.3
+_INTERVAL: Final = re.compile(r"([1-9][0-9]{0,3})?(minute|hour|day|week|month)")
 
 
 @dataclass(slots=True, frozen=True)
@@ -37,6 +39,8 @@ class Choices:
     layout: str = "wide"
     files: str = "series"
     bare: bool = False
+    interval: str | None = None
+    functions: tuple[str, ...] = ()
     codes: bool = False
     if_changed: bool = False
     timezone: str | None = None
@@ -59,12 +63,25 @@ class Choices:
             "layout": self.layout,
             "files": self.files,
             "packing": "file" if self.bare else "zip",
+            "aggregate": self._aggregate(),
             "codes": self.codes,
             "ifChanged": self.if_changed,
             "timezone": self.timezone,
             "timeFormat": self.time_format,
         }
         return {name: value for name, value in asked.items() if value}
+
+    def _aggregate(self) -> dict[str, Any] | None:
+        """Give what is folded of each interval; a Complaint where that is not said whole."""
+        if self.interval is None:
+            if self.functions:
+                raise Complaint("--function needs an --interval, such as 10minute or hour")
+            return None
+        found = _INTERVAL.fullmatch(self.interval)
+        if found is None:
+            raise Complaint(f"--interval: {self.interval!r} is none; write 10minute, hour, day or month")
+        count, unit = found.groups()
+        return {"unit": unit, "value": int(count or 1), "functions": self.functions or ("average",)}
 
 
 class Line(msgspec.Struct):

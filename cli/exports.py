@@ -31,6 +31,9 @@ FORMATS = ("csv", "tsv", "parquet", "arrow", "json", "line-protocol", "tinyflux"
 @click.option("--files", type=click.Choice(["series", "asset", "quantity", "one"]), default="series",
               show_default=True, help="What goes into one file.")  # fmt: skip
 @click.option("--bare", is_flag=True, help="The one file as it is, without an archive.")
+@click.option("--interval", metavar="INTERVAL", help="Aggregates of 10minute, hour, … for readings.")
+@click.option("--function", "functions", metavar="NAME", multiple=True,
+              help="Of an interval: average, which is the default, minvalue, maxvalue, sd ….")  # fmt: skip
 @click.option("--codes", is_flag=True, help="With a column of quality codes beside each variable.")
 @click.option("--timezone", metavar="ZONE", help="Of times in csv and tsv: Europe/Berlin; UTC by default.")
 @click.option("--time-format", metavar="FORMAT", help="Of times in csv and tsv: iso8601, '%d/%m/%Y %H:%M' ….")

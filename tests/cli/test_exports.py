@@ -77,6 +77,19 @@ def test_an_export_is_asked_for_fetched_and_checked(run, fake, tmp_path):
     assert ["export.zip"] == [each.name for each in tmp_path.iterdir()]
 
 
+def test_aggregates_are_asked_for_by_an_interval(run, fake):
+    """A count and a unit; the average where no function is named; no function without an interval (SM-31)."""
+    run("export", "--asset", "mast", "--interval", "10minute", "--function", "minvalue", "--function", "sd")
+    run("export", "--asset", "mast", "--interval", "month")
+    asked = [each["aggregate"] for each in fake.asked]
+    ten = {"unit": "minute", "value": 10, "functions": ["minvalue", "sd"]}
+    assert [ten, {"unit": "month", "value": 1, "functions": ["average"]}] == asked
+    for words in (["--interval", "10parsec"], ["--function", "sd"]):
+        refused = run("export", "--asset", "mast", *words)
+        assert refused.exit_code != 0
+        assert "--interval" in refused.stdout + refused.stderr
+
+
 def test_a_fetch_goes_on_where_it_ended(run, fake, tmp_path):
     """With --resume; nothing new is asked for."""
     digest = hashlib.sha256(OCTETS).hexdigest()
