@@ -192,7 +192,7 @@ async def test_what_cannot_be_is_refused_at_once(exports, asked, pointer):
 
 
 async def test_times_are_written_as_clocks_of_a_zone_show_them(exports):
-    """In the zone and by the format of the request; a range is (from, to] (SM-30)."""
+    """In the zone and by the format of the request; a range is (from, to] (SM-30, TB-74)."""
     mast = exports.site.open
     asked = {"timezone": "Europe/Berlin", "timeFormat": "%d/%m/%Y %H:%M:%S%z", "format": "tsv"}
     files = await exports.files(mast, **asked, **{"from": at(1), "to": at(2)}, variables=["temperature"])

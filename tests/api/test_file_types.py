@@ -92,7 +92,7 @@ async def test_a_preview_of_a_stored_file(site, packed):
 
 
 async def test_a_preview_of_a_text_tells_what_is_wrong(site):
-    """What cannot be of the type is told beside its first lines, with 200."""
+    """What cannot be of the type is told beside its first lines, with 200 (TB-75)."""
     await site.open.send("POST", PATH, TYPE)
     answer = await site.open.send("POST", f"{PATH}/preview", {"type": "tower-7", "text": "a;b\n1;2\n"})
     assert (200, ["a;b", "1;2"]) == (answer.status_code, answer.json()["lines"])

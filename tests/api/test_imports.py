@@ -112,7 +112,7 @@ async def test_new_columns_are_refused_set_aside_or_extend_the_aspect(imports):
 
 
 async def test_the_same_again_changes_nothing(imports):
-    """Known by its bytes and its file type, whatever it is called; another type, or an undo, makes it new."""
+    """Known by its bytes and its file type, whatever it is called; another type, or an undo, makes it new (SM-13)."""
     octets = text_of(["temperature", "{0},1"])
     first = await done(imports, octets)
     second = await done(imports, octets, path="other-name.csv")
@@ -188,7 +188,7 @@ async def test_a_file_that_fails_as_a_whole_imports_nothing(imports, octets, wor
     ],
 )
 async def test_what_a_request_says_is_checked_at_once(imports, others, status, pointer):
-    """Nothing is asked of a worker that the door can see."""
+    """Nothing is asked of a worker that the door can see: no type, an unknown one (SM-02, TB-75)."""
     answer = await ask(imports, text_of(["level", "{0},1"]), **others)
     assert status == answer.status_code, answer.text
     if pointer is not None:

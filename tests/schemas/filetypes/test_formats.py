@@ -123,7 +123,7 @@ points = st.lists(
 
 @given(points, st.integers(1, 60))
 def test_a_tinyflux_store_is_read_exactly(points: list, piece: int) -> None:
-    """Any keys, any texts, None and both prefixes come back as they were put in (TF-06, TF-10)."""
+    """Any keys, any texts, None and both prefixes come back as they were put in (TF-06 … TF-08, TF-10)."""
     written = io.StringIO(newline="")
     for tags, fields, compact in points:
         csv.writer(written).writerow(tinyflux_row("2020-01-01T00:00:00", "m", tags, fields, compact=compact))
