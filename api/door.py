@@ -17,6 +17,7 @@ from typing import cast
 import structlog
 from litestar import Litestar
 
+from api.exports.timer import ExportTimer
 from api.hot import HotPath, Kind, announced, judged
 from api.http.asgi import BODILESS, Application, Message, Receive, Scope, Send
 from api.http.budget import HOLDING, BodyBudget, Holding
@@ -53,6 +54,7 @@ class Door:
         self.figures = services.ports.figures
         self.watch = BodyWatch(services.ports.clock, services.ports.policy)
         self.budget = BodyBudget(services.ports.policy.body_bytes_held_max)
+        self.timer = ExportTimer(services)
         self._inner = cast("Application", litestar)
         # Unique across doors and starts by the prefix, within one by the number: a random one costs more.
         self._prefix = secrets.token_hex(4)
@@ -69,6 +71,7 @@ class Door:
             services.probe.publish(),
             services.quotas.run(),
             services.agents.presence.run(),
+            self.timer.run(),
         )
         followers = [asyncio.create_task(task) for task in tasks]
         try:

@@ -17,6 +17,7 @@ from cli.progress import Progress
 from cli.target import connect
 from client import Client
 from client import exports as calls
+from client.export_schedules import ExportRun, ExportSchedule
 from client.exports import Download, Export
 
 PART_BYTES: Final = 8_388_608
@@ -112,6 +113,38 @@ def line_of(export: Export) -> Line:
     )
 
 
+class ScheduleLine(msgspec.Struct):
+    """A schedule in a list."""
+
+    name: str
+    every: str
+    at: str
+    timezone: str
+    last: str
+    next: str
+    due: str
+    state: str
+    job: str
+    reason: str
+
+
+def schedule_line(told: ExportSchedule) -> ScheduleLine:
+    """Write a schedule as a line."""
+    run, words = told.run or ExportRun(""), told.schedule
+    return ScheduleLine(
+        name=told.name,
+        every=words["every"],
+        at=words["at"],
+        timezone=words["timezone"],
+        last=words.get("last", ""),
+        next=told.next or "paused",
+        due=run.due,
+        state=run.state,
+        job=run.same_as or run.job,
+        reason=told.waiting or run.reason,
+    )
+
+
 def run(choices: Choices) -> None:
     """Export and fetch; exits with 1 where nothing came of it."""
     with connect() as client:
@@ -123,8 +156,8 @@ def run(choices: Choices) -> None:
             print(f"{job.state}: {reason} (export {job.id})")
             sys.exit(1)
         target = choices.output or Path(download.name)
-        if job.same_as and _is_there(target, download):
-            print(f"{target}: {job.message}")
+        if _is_there(target, download):
+            print(f"{target}: {job.message or f'it is that of the export {job.id} already'}")
             return
         fetch(client, job.id, download, target)
         files = job.counts.get("files", 0)
@@ -137,9 +170,14 @@ def run(choices: Choices) -> None:
 def _begun(client: Client, choices: Choices) -> Export:
     if choices.resume is not None:
         return client.call(calls.get_export(choices.resume))
+    demand_assets(choices)
+    return client.call(calls.create_export(choices.asked))
+
+
+def demand_assets(choices: Choices) -> None:
+    """Complain where nobody says which assets: nothing is exported by mistake."""
     if not choices.assets and choices.quantity is None:
         raise Complaint("say which assets, by --asset; '*' stands for all")
-    return client.call(calls.create_export(choices.asked))
 
 
 def _is_there(target: Path, download: Download) -> bool:

@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import rich_click as click
 
+from cli.export_options import FROM, OUTPUT, SELECTION
+from cli.export_schedules import fetch, schedule, schedules, unschedule
+from cli.placing import placed
 from cli.showing import FORMAT, print_list
 
 COLUMNS = ("id", "state", "submitted", "rows", "size", "name", "until", "message")
-FORMATS = ("csv", "tsv", "parquet", "arrow", "json", "line-protocol", "tinyflux", "tinyflux-compact")
 
 
-@click.command()
-@click.option(
-    "--asset", "assets", metavar="ID|NAME", multiple=True, help="Which assets, or a pattern with *."
-)
-@click.option("--aspect", "aspects", metavar="NAME", multiple=True, help="Which aspects; all by default.")
-@click.option("--variable", "variables", metavar="NAME", multiple=True, help="Which variables.")
-@click.option("--quantity", metavar="NAME", help="Only what sensors measure of this, such as wind_speed.")
-@click.option("--height", type=float, metavar="METRES", help="Only of sensors at this height.")
-@click.option("--from", "start", metavar="TIME", help="Start, exclusive, RFC 3339; the beginning by default.")
+class _DefaultGroup(click.RichGroup):
+    """Takes what is no command of it for what is to be exported."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, *context.help_option_names}:
+            args = ["series", *args]
+        return super().parse_args(context, args)
+
+
+@click.group(cls=_DefaultGroup)
+def export() -> None:
+    """Export series into files: `aspectstore export --asset ASSET`, once or regularly."""
+
+
+@export.command()
+@placed(*SELECTION, FROM)
 @click.option("--to", "end", metavar="TIME", help="End, inclusive, RFC 3339; now by default.")
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="csv", show_default=True, help="Of files."
-)
-@click.option("--layout", type=click.Choice(["wide", "narrow"]), default="wide", show_default=True,
-              help="A column a variable, or a row a reading.")  # fmt: skip
-@click.option("--files", type=click.Choice(["series", "asset", "quantity", "one"]), default="series",
-              show_default=True, help="What goes into one file.")  # fmt: skip
-@click.option("--bare", is_flag=True, help="The one file as it is, without an archive.")
-@click.option("--interval", metavar="INTERVAL", help="Aggregates of 10minute, hour, … for readings.")
-@click.option("--function", "functions", metavar="NAME", multiple=True,
-              help="Of an interval: average, which is the default, minvalue, maxvalue, sd ….")  # fmt: skip
-@click.option("--codes", is_flag=True, help="With a column of quality codes beside each variable.")
-@click.option("--timezone", metavar="ZONE", help="Of times in csv and tsv: Europe/Berlin; UTC by default.")
-@click.option("--time-format", metavar="FORMAT", help="Of times in csv and tsv: iso8601, '%d/%m/%Y %H:%M' ….")
 @click.option("--if-changed", is_flag=True, help="Make nothing where the newest export of the same holds.")
 @click.option("--resume", metavar="EXPORT", help="Fetch this export instead of asking for a new one.")
-@click.option(
-    "--output", "-o", type=click.Path(path_type=Path), help="File to write; its own name by default."
-)
-def export(assets: tuple[str, ...], **options: Any) -> None:
-    """Export series into files: waits until they are made, fetches them, and checks what came.
+@OUTPUT
+def series(assets: tuple[str, ...], **options: Any) -> None:
+    """Wait until files are made, fetch them, and check what came; this is what `aspectstore export` does.
 
     A fetch that was broken off is gone on with where it ended: by the same command with --resume.
     """
     from cli import export_command  # noqa: PLC0415
 
     export_command.run(export_command.Choices(assets=assets, **options))
+
+
+export.add_command(schedule)
+export.add_command(schedules)
+export.add_command(unschedule)
+export.add_command(fetch)
 
 
 @click.command()

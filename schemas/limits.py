@@ -311,6 +311,12 @@ EXPORT_KEPT_HOURS_DEFAULT = 7 * 24
 """How long what an export came to can be fetched, where nobody says: over a holiday."""
 EXPORT_KEPT_HOURS_MAX = 30 * 24
 """As long as its job can be looked up."""
+EXPORT_SCHEDULES_MAX = 50
+"""Of a tenant: all made every hour, at two minutes each, are about what two jobs at once can do."""
+EXPORT_KEEP_DEFAULT = 3
+"""Downloads of a schedule: the newest, and two to go back to."""
+EXPORT_KEEP_MAX = 100
+"""Downloads of a schedule: four days of hourly ones."""
 IMPORT_REPORT_BYTES_MAX = 16 * MB
 """Of the report of one file, some 200,000 refused rows; the counts go on beyond."""
 

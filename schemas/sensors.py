@@ -169,7 +169,11 @@ def read_iea43(document: bytes, *, asset: str, aspect: str, zone: str = "UTC") -
     sensors = [sensor for point in points for sensor in _of_point(point, asset, aspect, found)]
     if len(sensors) > SENSORS_MAX:
         raise TooLarge(f"The document has {len(sensors)} sensors; at most {SENSORS_MAX} are read.")
-    return sensors
+    try:
+        # What is made here is under no rule of its type yet, and whoever reads it later demands them.
+        return msgspec.convert(msgspec.to_builtins(sensors), list[Sensor])
+    except msgspec.ValidationError as error:
+        raise Malformed(f"The document tells of what no sensor can be: {error}.") from None
 
 
 class _Loose(msgspec.Struct, frozen=True):

@@ -15,12 +15,15 @@ import msgspec
 from schemas.exporting.archive import Begun, Ended
 from schemas.files import Content
 from schemas.ids import TenantId
-from storage.port import CatalogStore
+from storage import changing
+from storage.port import CatalogStore, Document
 
 _PARTS: Final = "exportpart:"
 _BASIS: Final = "basis"
 KEPT: Final = "export"
 """Downloads, by the id of their job."""
+PROLONG_TRIES_MAX: Final = 5
+"""Two jobs of a schedule at once are rare; the only other change of a download is its end."""
 
 
 class Basis(msgspec.Struct, frozen=True):
@@ -153,6 +156,23 @@ async def find_download(catalog: CatalogStore, tenant: TenantId, job_id: str) ->
     """Give what an export came to; None: nothing yet, or nothing any more."""
     document = await catalog.get(tenant, KEPT, job_id)
     return None if document is None else _download.decode(document.body)
+
+
+async def prolong_download(catalog: CatalogStore, tenant: TenantId, job_id: str, until_ms: int) -> bool:
+    """Keep a download until then, if not longer; False where it is kept no more."""
+
+    def read(document: Document | None) -> Download | None:
+        return None if document is None else _download.decode(document.body)
+
+    def following(known: Download | None) -> Download | None:
+        if known is None:
+            return None
+        return msgspec.structs.replace(known, until_ms=max(until_ms, known.until_ms))
+
+    failed = f"the download of the export {job_id} could not be prolonged: others change it all the time"
+    place = (tenant, KEPT, job_id)
+    kept = await changing.change(catalog, place, read, following, tries_max=PROLONG_TRIES_MAX, failed=failed)
+    return kept is not None
 
 
 async def drop_download(catalog: CatalogStore, tenant: TenantId, job_id: str) -> Download | None:

@@ -7,7 +7,7 @@ that has none is dropped and staged anew. All of it stands in the catalogue, in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -75,6 +75,8 @@ class Attached(msgspec.Struct, frozen=True):
     undo_position: int = 0
     """Of the entry that asks for it to be undone; 0: none."""
     undo_incarnation: int = 0
+    corrections: tuple[bytes, ...] = ()
+    """The ids of its blocks that hold no rows of the source, but undo what an earlier version did."""
 
     def series(self, tenant: TenantId) -> SeriesId:
         """Name the series."""
@@ -126,6 +128,13 @@ class Journal:
                     decode_refs(page.refs)
                 )
         return found
+
+    async def corrections(self) -> set[bytes]:
+        """Give the ids of the blocks that count of the correction."""
+        if CORRECTION not in await self.units():
+            return set()
+        every, source = await self.staged(), await self.staged(CORRECTION)
+        return _ids_of(every) - _ids_of(source)
 
     async def named(self) -> set[bytes]:
         """Give the id of every block that the job names, whether or not it counts."""
@@ -198,6 +207,10 @@ class Journal:
             return known
         await self._catalog.replace(self.tenant, kind, name, body, document.version)
         return told
+
+
+def _ids_of(staged: Mapping[SeriesId, Sequence[BlockRef]]) -> set[bytes]:
+    return {ref.block_id for refs in staged.values() for ref in refs}
 
 
 async def named_by_jobs(catalog: CatalogStore, tenant: TenantId) -> set[bytes]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.errors import Problem
+from schemas.exporting.schedules import Scheduled
 from schemas.ids import CORE
 from storage import changing
 from storage.port import CatalogStore, Document
@@ -110,6 +111,12 @@ class JobRecord(msgspec.Struct, frozen=True, kw_only=True):
         """Give the assets that it is about, by whose owner it is shown."""
         return tuple(self.told.get("assets", ()))
 
+    @property
+    def schedule(self) -> Scheduled | None:
+        """Give the schedule that it was made by; None: somebody asked for it."""
+        told = self.told.get("schedule")
+        return None if told is None else msgspec.convert(told, Scheduled)
+
 
 _decoder = msgspec.json.Decoder(JobRecord)
 
@@ -136,9 +143,21 @@ def faults_of(problems: list[Problem]) -> tuple[Fault, ...]:
 
 async def submit(catalog: CatalogStore, tenant: str, record: JobRecord) -> None:
     """Store a new job: the line first, so that none is forgotten."""
-    line = msgspec.json.encode(OpenJob(tenant, record.id))
-    await catalog.create(CORE, OPEN, f"{tenant}-{record.id}", line)
+    await _open(catalog, tenant, record.id)
     await catalog.create(tenant, KIND, record.id, msgspec.json.encode(record))
+
+
+async def submit_once(catalog: CatalogStore, tenant: str, record: JobRecord) -> None:
+    """Store a job whose id follows from what it is for, unless somebody has, whatever came of it."""
+    if await catalog.get(tenant, KIND, record.id) is not None:
+        return
+    await submit(catalog, tenant, record)
+    # Who died half way left a line without a job, which whoever keeps jobs may have taken away just now.
+    await _open(catalog, tenant, record.id)
+
+
+async def _open(catalog: CatalogStore, tenant: str, job_id: str) -> None:
+    await catalog.create(CORE, OPEN, f"{tenant}-{job_id}", msgspec.json.encode(OpenJob(tenant, job_id)))
 
 
 async def close(catalog: CatalogStore, tenant: str, job_id: str) -> None:

@@ -19,6 +19,7 @@ from schemas.errors import ServiceError, Unavailable
 from schemas.ids import CORE, TenantId
 from schemas.limits import JOBS_KEPT_DAYS, JOBS_KEPT_MAX
 from storage import job_records
+from storage.export_parts import downloads
 from storage.files import FileStore
 from storage.import_journal import Journal
 from storage.job_records import EXPORT, JobRecord, Phase
@@ -148,11 +149,12 @@ class JobKeeper:
         await job_records.change(self._catalog, tenant, record.id, failed)
 
     async def _forget_old(self, tenant: TenantId) -> None:
-        """Forget jobs that ended long ago, and what they left, too."""
+        """Forget jobs that ended long ago, and what they left, too; not an export that can be fetched."""
         now_ms = self._clock.now_ms()
+        kept = await downloads(self._catalog, tenant)
         for number, record in enumerate(await job_records.all_of(self._catalog, tenant)):
             is_old = number >= JOBS_KEPT_MAX or now_ms >= record.ended_ms + JOBS_KEPT_DAYS * DAY_MS
-            if record.phase.is_end and record.tidied and is_old:
+            if record.phase.is_end and record.tidied and is_old and record.id not in kept:
                 if record.kind == EXPORT and self._files is not None:
                     await tidy_export(self._catalog, self._files, tenant, record.id)
                 await self._journal(tenant, record.id).forget()

@@ -8,11 +8,10 @@ configurations are replaced by what they are already (decision 0037).
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
-from typing import Final, NamedTuple, ParamSpec, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -21,6 +20,7 @@ from api.agents.held import read_held
 from api.agents.payloads import Left, Note, Payloads, Sender, left_whole, source_of
 from api.agents.presence import Presence
 from api.agents.quarantine import Quarantine, Refused
+from api.beside import beside
 from api.catalog.index import CatalogIndex
 from api.identity.tokens import Identity
 from api.series.ingest import Write, rate_of
@@ -43,19 +43,13 @@ from schemas.diagnostics import DiagnosticMessage, Severity, State
 from schemas.errors import Malformed, NotFound
 from schemas.exchange_message import CONFIGURATION, EVENT, FILE, TIME_SERIES, Tuple
 from schemas.ids import SeriesId
-from schemas.limits import DIAGNOSTIC_CHARACTERS_MAX, KB
+from schemas.limits import DIAGNOSTIC_CHARACTERS_MAX
 from schemas.mappings import Routes
 from schemas.policies import Profile
 from schemas.quarantine import dropped, dropped_values
 from schemas.receipts import Place
 from schemas.records import WriteMode, rules_of
 from schemas.times import format_time
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-IN_THREAD_BYTES: Final = 256 * KB
-"""A larger payload is taken apart beside the loop: it takes tens of milliseconds, up to a second."""
 
 _OF_ROUTES: Final = frozenset({Reason.NO_MAPPING, Reason.INVALID_MAPPING, Reason.CONFIGURATION})
 """Reasons that another door may just have mended."""
@@ -172,7 +166,7 @@ class ExchangeService:
 
     async def _sorted(self, sender: Sender, each: Tuple, way: Way) -> Outcome:
         try:
-            samplings = await _beside(len(each.payload), read_samplings, each.payload)
+            samplings = await beside(len(each.payload), read_samplings, each.payload)
             named = msgspec.json.decode(each.details, type=_Details).configuration_id
         except (Malformed, msgspec.ValidationError) as error:
             return Outcome(each, Left(each, dropped("TimeSeries Data", str(error))))
@@ -187,10 +181,10 @@ class ExchangeService:
         if way is Way.ADDING:
             held = await read_held(self._series.reading, sender.tenant, routes, found.shares)
             if held:
-                found = await _beside(size, sort_out, samplings, routes, self._rules(sender), held)
+                found = await beside(size, sort_out, samplings, routes, self._rules(sender), held)
         if not found.refused:
             return Outcome(each, None, found)
-        payload = await _beside(len(each.payload), refused_samplings, found)
+        payload = await beside(len(each.payload), refused_samplings, found)
         reason = dropped_values(found, named or "")
         return Outcome(each, Left(each._replace(payload=payload), reason, found.refused), found)
 
@@ -199,7 +193,7 @@ class ExchangeService:
     ) -> Sorted:
         if wanted not in {None, routes.points.configuration_id}:
             return refuse_all(samplings, Reason.CONFIGURATION)
-        return await _beside(size, sort_out, samplings, routes, self._rules(sender))
+        return await beside(size, sort_out, samplings, routes, self._rules(sender))
 
     async def _append(self, sender: Sender, outcomes: Sequence[Outcome]) -> dict[int, Place]:
         """Append every series of a message in one trip; raises what the first refusal means.
@@ -299,13 +293,6 @@ def _told(outcome: Outcome) -> list[tuple[State, Severity, str]]:
     elif outcome.left is None:
         told.append((State.FINISHED, Severity.INFO, f"[Finished] {name} upload completed."))
     return told
-
-
-async def _beside(size: int, act: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
-    """Do what takes long beside the loop, and what does not in it."""
-    if size > IN_THREAD_BYTES:
-        return await asyncio.to_thread(act, *given, **named)
-    return act(*given, **named)
 
 
 _NAMES: Final = {TIME_SERIES: "TimeSeries", EVENT: "Event", FILE: "File", CONFIGURATION: "Configuration"}

@@ -16,9 +16,10 @@ import msgspec
 from api.agents.data_sources import DataSourceService
 from api.agents.event_mappings import EventMappingService
 from api.agents.wire_data_sources import ConfigurationIn, configuration_from
+from api.beside import beside
 from api.events.service import EventService
 from api.files.service import FileService, Place
-from api.http.bodies import IN_THREAD_BYTES, parse_strictly
+from api.http.bodies import parse_strictly
 from api.http.hal import Preconditions
 from api.identity.tokens import Identity
 from api.shares.access import Access
@@ -90,8 +91,8 @@ class Payloads:
     async def configure(self, sender: Sender, each: Tuple) -> Left | None:
         """Replace the agent's configuration; one that it has already stays, with its mappings."""
         try:
-            wire = msgspec.convert(await _strictly(each.payload), ConfigurationIn)
-            wanted = configuration_from(wire, sender.agent)
+            sent = await beside(len(each.payload), parse_strictly, each.payload)
+            wanted = configuration_from(msgspec.convert(sent, ConfigurationIn), sender.agent)
             present = await self._configurations.get(sender.tenant, sender.agent)
             if present.value != wanted:
                 await sender.note("agent.configure", {"agent_id": sender.agent})
@@ -112,7 +113,7 @@ class Payloads:
         Those that a rule forbids for one of its assets are left.
         """
         try:
-            await _strictly(each.payload)
+            await beside(len(each.payload), parse_strictly, each.payload)
             events = read_events(each.payload, sender.agent)
         except Refused as error:
             return Left(each, dropped("Event", error.message))
@@ -184,13 +185,6 @@ def left_whole(each: Tuple) -> Left:
 def source_of(each: Tuple) -> str:
     """Name where a payload goes, for diagnostics."""
     return _SOURCES.get(each.type, "CUSTOM")
-
-
-async def _strictly(payload: bytes) -> object:
-    """Read JSON as bodies of other requests are read; Malformed for what is refused there."""
-    if len(payload) > IN_THREAD_BYTES:
-        return await asyncio.to_thread(parse_strictly, payload)
-    return parse_strictly(payload)
 
 
 async def _once(octets: bytes) -> AsyncGenerator[bytes]:

@@ -87,16 +87,15 @@ class Quarantine:
 
         `agent` is empty where it came through another `door`.
 
-        The same from the same agent is kept once. TooMany where the tenant's files have no room for it,
-        Unavailable where it cannot be stored now.
+        The same from the same agent is kept once. It needs no room among the tenant's files: else full files
+        would keep devices from sending anything. Unavailable where it cannot be stored now.
         """
         name = name_of(agent, _parts_of(refused.tuples))
         if await self._is_kept(tenant, name.id, joined(refused.reasons)):
             return name.id
         message = write_message(refused.tuples, name.boundary)
         await self._make_room(tenant, len(message))
-        content = await self._files.write(tenant, _once(message))
-        assert content is not None, "a message is never empty"
+        content = await self._files.write_bounded(tenant, _once(message))
         record = Quarantined(
             id=name.id,
             tenant=tenant,

@@ -24,6 +24,7 @@ from schemas.aspects import AspectType
 from schemas.assets import Asset, AssetType, ModelLock
 from schemas.data_sources import points_in
 from schemas.devices import event_mappings
+from schemas.exporting import schedules
 from schemas.lineprotocol import inlets
 from schemas.mappings import MappedAspect
 from schemas.model_files import ModelFile
@@ -51,6 +52,7 @@ EVENT_MAPPING: Final = event_mappings.KIND
 STREAM: Final = streams.KIND
 INLET: Final = inlets.KIND
 SENSORS: Final = sensors.KIND
+EXPORT_SCHEDULE: Final = schedules.KIND
 QUARANTINED: Final = quarantine.KIND
 DIAGNOSTIC: Final = diagnostics.KIND
 TENANT: Final = "tenant"
@@ -61,6 +63,7 @@ FOLLOWED: Final = frozenset(
     {TENANT, RETENTION, ASPECT_TYPE, ASSET_TYPE, ASSET, MODEL_LOCK, SUBTENANT, SHARE, "key", CLIENT, USER}
     | {"apikey", "revoked", POLICY, MODEL_FILE, AGENT, REGISTRATION}
     | {DATA_SOURCES, MAPPING, EVENT_MAPPING, QUARANTINED, DIAGNOSTIC, STREAM, SENSORS, INLET}
+    | {EXPORT_SCHEDULE}
 )
 """Kinds whose changes matter to a door; refresh tokens change too often to be read by all."""
 
@@ -122,6 +125,9 @@ PUT: dict[str, Callable[[TenantIndex, Document], None]] = {
     INLET: lambda part, document: part.inlets.update(
         {document.id: Kept(decode(document, inlets.Inlet), document.version)}
     ),
+    EXPORT_SCHEDULE: lambda part, document: part.export_schedules.update(
+        {document.id: Kept(decode(document, schedules.ExportSchedule), document.version)}
+    ),
     CLIENT: lambda part, document: part.clients.update({document.id: _standing(document)}),
     USER: lambda part, document: part.users.update({document.id: _standing(document)}),
 }
@@ -142,6 +148,7 @@ DROP: dict[str, Callable[[TenantIndex, str], None]] = {
     STREAM: lambda part, key: _forget(part.streams, key),
     SENSORS: lambda part, asset_id: _forget(part.sensors, asset_id),
     INLET: lambda part, document_id: _forget(part.inlets, document_id),
+    EXPORT_SCHEDULE: lambda part, name: _forget(part.export_schedules, name),
     CLIENT: lambda part, client_id: _forget(part.clients, client_id),
     USER: lambda part, name: _forget(part.users, name),
 }
@@ -164,6 +171,7 @@ FIND: dict[str, Callable[[TenantIndex, str], KeptOne | None]] = {
     STREAM: lambda part, key: part.streams.get(key),
     SENSORS: lambda part, asset_id: part.sensors.get(asset_id),
     INLET: lambda part, document_id: part.inlets.get(document_id),
+    EXPORT_SCHEDULE: lambda part, name: part.export_schedules.get(name),
     CLIENT: lambda part, client_id: part.clients.get(client_id),
     USER: lambda part, name: part.users.get(name),
 }

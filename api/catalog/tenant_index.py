@@ -21,6 +21,7 @@ from schemas.assets import Asset, AssetType, Lock, ModelLock, TypeAspect
 from schemas.builtin import CORE_ASPECT_TYPES, CORE_ASSET_TYPES, CORE_PREFIX
 from schemas.diagnostics import Activation
 from schemas.errors import NotFound
+from schemas.exporting.schedules import ExportSchedule
 from schemas.ids import AspectId, AssetId, SeriesId, TenantId
 from schemas.lineprotocol.inlets import Inlet
 from schemas.mappings import FedAspect
@@ -30,21 +31,9 @@ from schemas.shares import Share
 from schemas.subtenants import Subtenant
 
 T = TypeVar(
-    "T",
-    AspectType,
-    AssetType,
-    Asset,
-    ModelLock,
-    Standing,
-    Share,
-    Subtenant,
-    ModelFile,
-    Agent,
-    Boarding,
-    Quarantined,
-    Activation,
-    Inlet,
-)
+    "T", AspectType, AssetType, Asset, ModelLock, Standing, Share, Subtenant, ModelFile, Agent, Boarding,
+    Quarantined, Activation, Inlet, ExportSchedule,
+)  # fmt: skip
 
 ASSET_DEPTH_MAX = 100
 """Steps from an asset to the root; walked for every answer, and never further."""
@@ -107,6 +96,7 @@ class TenantIndex:
         """agent id → that somebody watches it."""
         self.streams: dict[str, KeptStream] = {}
         self.inlets: dict[str, Kept[Inlet]] = {}
+        self.export_schedules: dict[str, Kept[ExportSchedule]] = {}
         self.sensors: dict[str, KeptSensors] = {}
         """asset id → what is known of its sensors."""
         self.names = NameOrder()

@@ -34,6 +34,7 @@ from schemas.exporting.model import (
     headings_of,
 )
 from schemas.exporting.narrow import narrow_value
+from schemas.exporting.schedules import ExportSchedule, Moment, Scheduled
 from schemas.files import Span, cut
 from schemas.intervals import VALUES_V3
 from schemas.times import parse_time
@@ -61,10 +62,26 @@ class Exports:
     async def submit(self, caller: Identity, asked: ExportIn) -> JobRecord:
         """Make a job; Invalid with every problem that can be seen now, TooMany where there is no room."""
         now_ms = self._ports.clock.now_ms()
-        plan = self.plan(caller, asked, now_ms)
+        record = self.record(caller, self.plan(caller, asked, now_ms), new_id(), now_ms)
         await self._files.demand_room(caller.tenant)
-        record = JobRecord(
-            id=new_id(),
+        await self._jobs.submit(caller, record)
+        return record
+
+    async def submit_due(
+        self, owner: Identity, schedule: ExportSchedule, due: Moment, asked: ExportIn
+    ) -> None:
+        """Make the job of a schedule for a moment, unless there is one; raises as `submit` does."""
+        plan = self.plan(owner, asked, due.time_ms)
+        plan = msgspec.structs.replace(plan, slides=schedule.timing.last is not None)
+        record = self.record(owner, plan, schedule.job_id(due), self._ports.clock.now_ms())
+        record.told["schedule"] = msgspec.to_builtins(Scheduled(schedule.id, schedule.name, schedule.keep))
+        await self._files.demand_room(owner.tenant)
+        await self._jobs.submit_once(owner.tenant, record)
+
+    def record(self, caller: Identity, plan: ExportPlan, job_id: str, now_ms: int) -> JobRecord:
+        """Write down the job of a plan."""
+        return JobRecord(
+            id=job_id,
             kind=EXPORT,
             by=caller.subject,
             submitted_ms=now_ms,
@@ -74,8 +91,6 @@ class Exports:
                 "running_max": self._index.profile_of(caller.tenant).jobs_running_max,
             },
         )
-        await self._jobs.submit(caller, record)
-        return record
 
     def plan(self, caller: Identity, asked: ExportIn, now_ms: int) -> ExportPlan:
         """Decide everything; Invalid."""

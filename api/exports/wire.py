@@ -86,6 +86,8 @@ class ExportOut(msgspec.Struct, rename="camel", omit_defaults=True):
 
     job: JobOut
     asked: dict[str, Any]
+    schedule: str | UnsetType = UNSET
+    """The name of the schedule that it was made by."""
     download: DownloadOut | UnsetType = UNSET
     """Absent until it is done, and when it is not kept any more."""
 
@@ -101,6 +103,8 @@ class ExportsOut(msgspec.Struct, omit_defaults=True):
 def export_out(record: JobRecord, download: Download | None, now_ms: int) -> ExportOut:
     """Write an export."""
     out = ExportOut(job_out(Seen(record), now_ms), record.told["export"]["asked"])
+    if record.schedule is not None:
+        out.schedule = record.schedule.name
     if download is not None and now_ms < download.until_ms:
         out.download = DownloadOut(
             download.name, download.type, download.size, download.sha256, format_time(download.until_ms)

@@ -209,6 +209,12 @@ class FileService:
             return await self._catalog.create(place.tenant, kind, place.path, body)
         return await self._catalog.replace(place.tenant, kind, place.path, body, old.version)
 
+    async def write_bounded(self, tenant: TenantId, body: AsyncIterable[bytes]) -> Content:
+        """Store a body that has a bound of its own, whatever room the tenant's files have; it takes of it."""
+        content = await self.store.write(tenant, secrets.token_hex(16), body)
+        self._room.freed(tenant, -content.size)
+        return content
+
     async def write(self, tenant: TenantId, body: AsyncIterable[bytes]) -> Content | None:
         """Store a body; None for an empty one, of which nothing is kept. TooMany where it has no room."""
         admitted = await self._room.admitted(tenant, body)

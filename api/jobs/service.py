@@ -28,7 +28,7 @@ from schemas.aspects import AspectType
 from schemas.changes import Attach, Clear, Undo
 from schemas.durations import DAY_MS
 from schemas.errors import Conflict, Invalid, NotFound, Problem, TooMany, Unavailable
-from schemas.ids import SeriesId
+from schemas.ids import SeriesId, TenantId
 from schemas.jobs import RUN_JOB
 from schemas.limits import JOBS_UNFINISHED_MAX
 from schemas.receipts import Place
@@ -36,6 +36,7 @@ from schemas.times import format_time
 from storage import job_records, undoing
 from storage.import_journal import Attached, Journal
 from storage.job_records import IMPORT, JobRecord, Phase
+from streams.job_port import JobQueue
 from streams.shards import shard_of
 
 log = structlog.get_logger(__name__)
@@ -87,17 +88,30 @@ class JobService:
 
     async def submit(self, caller: Identity, record: JobRecord) -> None:
         """Store a job and tell the workers; TooMany where the tenant has enough that have not ended."""
-        known = await job_records.all_of(self._ports.catalog, caller.tenant)
+        queue = await self._demand_room(caller.tenant)
+        await job_records.submit(self._ports.catalog, caller.tenant, record)
+        await self._demand_alone(caller, record)
+        await self._tell(queue, caller.tenant, record)
+
+    async def submit_once(self, tenant: TenantId, record: JobRecord) -> None:
+        """Do the same with a job whose id follows from what it is for; one that is there already stays."""
+        queue = await self._demand_room(tenant)
+        await job_records.submit_once(self._ports.catalog, tenant, record)
+        await self._tell(queue, tenant, record)
+
+    async def _demand_room(self, tenant: TenantId) -> JobQueue:
+        known = await job_records.all_of(self._ports.catalog, tenant)
         if sum(not each.phase.is_end for each in known) >= JOBS_UNFINISHED_MAX:
             message = f"The tenant has {JOBS_UNFINISHED_MAX} jobs that have not ended; come again later."
             raise TooMany(message, RETRY_AFTER_S)
         if self._ports.jobs is None:
             raise Unavailable("This door has no job queue.")
-        await job_records.submit(self._ports.catalog, caller.tenant, record)
-        await self._demand_alone(caller, record)
-        arguments = {"tenant": caller.tenant, "id": record.id}
+        return self._ports.jobs
+
+    async def _tell(self, queue: JobQueue, tenant: TenantId, record: JobRecord) -> None:
+        arguments = {"tenant": tenant, "id": record.id}
         try:
-            await self._ports.jobs.submit(RUN_JOB, arguments, f"{caller.tenant}-{RUN_JOB}-{record.id}-0")
+            await queue.submit(RUN_JOB, arguments, f"{tenant}-{RUN_JOB}-{record.id}-0")
         except Unavailable as error:
             # It stands in the catalogue, and whoever keeps jobs wakes a worker.
             log.warning("job_not_told", job=record.id, reason=error.message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeAlias
@@ -150,8 +151,8 @@ class Maker:
         self._index = index
         self._catalogue = catalogue
         self._clock = clock
-        self._turn = asyncio.Lock()
-        """Held while something is made: what one request made, the next one of this door finds."""
+        self._turns: defaultdict[TenantId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """Held while something of a tenant is made: what one request made, the door's next one finds."""
 
     async def make(
         self, caller: Identity, inlet: Inlet, lines: Sequence[Addressed], reasons: dict[int, str], note: Note
@@ -160,7 +161,7 @@ class Maker:
 
         TooMany where a body names more new assets than are made at once: then it is to be sent again.
         """
-        async with self._turn:
+        async with self._turns[caller.tenant]:
             part = self._index.of(caller.tenant)
             wishes = [(each, wish) for each in lines if (wish := _wish(part, inlet, each)) is not None]
             if wishes and ASSETS_WRITE not in caller.scopes:

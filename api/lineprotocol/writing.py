@@ -8,11 +8,10 @@ what was stored before is stored once (decision 0043).
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
 from api.assets.model import Catalogue
+from api.beside import beside
 from api.catalog.index import CatalogIndex
 from api.identity.tokens import Identity
 from api.lineprotocol.creating import Maker, Note, is_lacking, locate, missing
@@ -24,19 +23,12 @@ from schemas.changes import Upsert
 from schemas.errors import Refused, TooLarge
 from schemas.filetypes.model import Precision
 from schemas.ids import SeriesId
-from schemas.limits import KB
 from schemas.lineprotocol.body import RefusedLine, read_body
 from schemas.lineprotocol.inlets import Inlet
 from schemas.lineprotocol.limits import LINES_SERIES_MAX
 from schemas.lineprotocol.sorting import Addressed, Share, Target, addressed, refuse, sort_out
 from schemas.receipts import Place
 from schemas.records import WriteMode, rules_of
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-IN_THREAD_BYTES = 64 * KB
-"""A larger body is taken apart beside the loop: it takes more than some milliseconds."""
 
 RECEIPT_PLACES_MAX = 128
 """A longer receipt is no header line: a body of more series than that has none."""
@@ -82,13 +74,13 @@ class LineWriter:
         """Store a body; TooMany or Unavailable where it is to be sent again, TooLarge, Malformed."""
         size = len(sent.body)
         async with self._series.turn(caller.tenant, size, late=sent.late):
-            body = await _beside(size, read_body, sent.body, sent.precision, self._clock.now_ms())
+            body = await beside(size, read_body, sent.body, sent.precision, self._clock.now_ms())
             reasons: dict[int, str] = {}
             lines = addressed(body, inlet, reasons)
             targets = await self._targets(caller, inlet, lines, reasons, note)
             profile = self._index.profile_of(caller.tenant)
             rules = rules_of(profile, self._clock.now_ms(), WriteMode.REPLACE)
-            shares = await _beside(size, sort_out, targets, rules, reasons)
+            shares = await beside(size, sort_out, targets, rules, reasons)
             places = await self._append(caller, shares, sent)
         refused = [RefusedLine(line, reasons[line], body.texts[line]) for line in sorted(reasons)]
         stored = sum(share.lines for share in shares)
@@ -140,10 +132,3 @@ class LineWriter:
         if len(targets) > LINES_SERIES_MAX:
             raise TooLarge(f"A body has lines of at most {LINES_SERIES_MAX} series; send it in several.")
         return list(targets.values())
-
-
-async def _beside(size: int, act: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
-    """Do what takes long beside the loop, and what does not in it."""
-    if size > IN_THREAD_BYTES:
-        return await asyncio.to_thread(act, *given, **named)
-    return act(*given, **named)

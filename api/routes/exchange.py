@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -12,8 +11,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, QueryParameter
 
 from api.agents.diagnostics import new_correlation_id
-from api.agents.exchange import IN_THREAD_BYTES
 from api.agents.payloads import Sender
+from api.beside import beside
 from api.guard.tenancy import Caller
 from api.http.errors import AgentError
 from api.http.wire import refusals
@@ -104,10 +103,7 @@ async def exchange(
         raise Forbidden("Only an agent exchanges messages; its token names it.")
     body = await request.body()
     content_type = request.headers.get("content-type", "")
-    if len(body) > IN_THREAD_BYTES:
-        tuples = await asyncio.to_thread(parse_message, body, content_type)
-    else:
-        tuples = parse_message(body, content_type)
+    tuples = await beside(len(body), parse_message, body, content_type)
     sender = _sender(request, services, agent, correlation_id, catch_up)
     await services.exchange.take(sender, tuples, len(body))
     return Response(b"", status_code=200)
@@ -137,8 +133,7 @@ async def ingest(
     if not is_hex_id(sender_id):
         raise NotFound("There is no such agent.")
     body = await request.body()
-    is_long = len(body) > IN_THREAD_BYTES
-    payload = await asyncio.to_thread(_time_series, body) if is_long else _time_series(body)
+    payload = await beside(len(body), _time_series, body)
     sender = _sender(request, services, sender_id, correlation_id, catch_up)
     await services.exchange.take(
         sender, [Tuple(TIME_SERIES, "1.0", b"{}", "application/json", payload)], len(body)

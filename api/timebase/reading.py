@@ -104,7 +104,10 @@ class StreamReading:
         start_ms, end_ms = wanted.range_ms(self._clock.now_ms())
         if not keys:
             raise Invalid([Problem("/streams", INVALID_PARAMETER, "Name at least one stream.")])
-        sources = [source for key in keys for source in await self._sources(caller, key, wanted)]
+        sources: list[Source] = []
+        for key in dict.fromkeys(keys):
+            sources += await self._sources(caller, key, wanted)
+            _demand_few(len(sources), "/streams", "symbols of the streams")
         if wanted.space or not wanted.rows or start_ms >= end_ms:
             return b"[]"
         span = Wanted(start_ms, end_ms, descending=wanted.reverse)
@@ -138,9 +141,7 @@ class StreamReading:
         symbols = wanted.symbols
         if symbols is None:  # An empty list is none: a purge of it must not take all.
             symbols = self._streams.symbols_of(caller, stream)
-        if len(symbols) > STREAM_SERIES_MAX:
-            message = f"{TOO_LARGE}: name at most {STREAM_SERIES_MAX} of the {len(symbols)} symbols."
-            raise Invalid([Problem("/symbols", INVALID_PARAMETER, message)])
+        _demand_few(len(symbols), "/symbols", "symbols")
         found = await self._streams.series_of(caller, stream, symbols)
         return [Source(stream, symbol, held) for symbol, held in found.items() if isinstance(held, Held)]
 
@@ -212,6 +213,13 @@ class StreamReading:
         for first in range(0, len(things), AT_ONCE):
             done += await asyncio.gather(*map(act, things[first : first + AT_ONCE]))
         return done
+
+
+def _demand_few(count: int, pointer: str, what: str) -> None:
+    """Refuse a question about more series than one goes through."""
+    if count > STREAM_SERIES_MAX:
+        message = f"{TOO_LARGE}: name at most {STREAM_SERIES_MAX} of the {count} {what}."
+        raise Invalid([Problem(pointer, INVALID_PARAMETER, message)])
 
 
 def _written(sources: Sequence[Source], picked: Iterable[tuple[int, Columns, int]]) -> bytes:

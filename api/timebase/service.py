@@ -8,21 +8,20 @@ of one time merge, a record of the quarantine has an id that follows from its co
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
-from typing import Final, NamedTuple, ParamSpec, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from api.agents.diagnostics import new_correlation_id
-from api.agents.exchange import IN_THREAD_BYTES
 from api.agents.held import read_at
 from api.agents.quarantine import Quarantine
 from api.agents.quarantine import Refused as Left
+from api.beside import beside
 from api.catalog.index import CatalogIndex
 from api.deletes.service import DeleteService
 from api.http.errors import quota_headers
@@ -54,9 +53,6 @@ from schemas.timebase.messages import (
 from schemas.timebase.streams import Stream
 from schemas.times import format_time
 from storage.spans import Wanted
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 DOOR: Final = "timebase"
 """Of records of the quarantine."""
@@ -157,7 +153,7 @@ class TimeBaseService:
         """Store a body; durable on return. Invalid where every message is refused."""
         size, late = len(posted.body), posted.options.catch_up
         async with self._series.turn(caller.tenant, size, late=late):
-            array = await _beside(size, read_array, posted.body)
+            array = await beside(size, read_array, posted.body)
             outcome = await self._store(caller, posted, array, note, self._clock.now_ms())
             if outcome.refused and not outcome.stored:
                 raise Invalid(_first(outcome.refused))
@@ -179,7 +175,7 @@ class TimeBaseService:
         posted = Posted(stream, details.symbol, each.payload)
         kept = ""
         async with self._series.turn(caller.tenant, len(each.payload), late=False):
-            array = await _beside(len(each.payload), read_array, each.payload)
+            array = await beside(len(each.payload), read_array, each.payload)
             # What had no time of its own has the one at which it came.
             outcome = await self._store(caller, posted, array, note, record.request_ms, adding=not overwrite)
             if outcome.refused:
@@ -201,7 +197,7 @@ class TimeBaseService:
         adding: bool = False,
     ) -> _Outcome:
         size = len(posted.body)
-        opened: Opened = await _beside(size, open_messages, array, posted.stream, posted.symbol, came_ms)
+        opened: Opened = await beside(size, open_messages, array, posted.stream, posted.symbol, came_ms)
         by_symbol: dict[str, list[Message]] = {}
         for message in opened.messages:
             by_symbol.setdefault(message.symbol, []).append(message)
@@ -219,7 +215,7 @@ class TimeBaseService:
                     for message in messages
                 }
                 continue
-            read = await _beside(size, read_records, messages, held.granted.aspect, rules)
+            read = await beside(size, read_records, messages, held.granted.aspect, rules)
             if adding and read.columns is not None:
                 series, columns = held.granted.series, read.columns
                 times_ms = np.unique(columns.time_ms)
@@ -326,10 +322,3 @@ def _survivors(times_ms: Sequence[int]) -> list[int]:
                 left.pop()
         left.append(row)
     return left
-
-
-async def _beside(size: int, act: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
-    """Do what takes long beside the loop, and what does not in it."""
-    if size > IN_THREAD_BYTES:
-        return await asyncio.to_thread(act, *given, **named)
-    return act(*given, **named)

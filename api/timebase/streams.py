@@ -6,7 +6,9 @@ under an id that follows from the symbol, so that doors that do it at once make 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from api.assets.model import Catalogue
@@ -79,16 +81,24 @@ class Streams:
             for kept in part.own_aspect_types.values()
             if kept.value.category == DYNAMIC and kept.value.id not in declared
         }
-        types = {kept.value.type_id for kept in self._access.own_assets(caller)}
+        having = self._counts(caller, part)
         found = []
         for key in sorted(keys):
             try:
                 stream = _stream_of(part, key)
             except NotFound:
                 continue  # Its aspect type is gone.
-            having = {type_id for type_id in types if _aspects_of(part, stream, type_id)}
-            count = sum(kept.value.type_id in having for kept in self._access.own_assets(caller))
-            found.append(Listed(stream, count))
+            found.append(Listed(stream, having[stream.aspect_type.id, stream.aspect]))
+        return found
+
+    def _counts(self, caller: Identity, part: TenantIndex) -> Counter[tuple[str, str]]:
+        """Count the caller's assets by aspect type and name of the aspect, and by aspect type and no name."""
+        found: Counter[tuple[str, str]] = Counter()
+        of_type = Counter(kept.value.type_id for kept in self._access.own_assets(caller))
+        for type_id, count in of_type.items():
+            held = part.aspects_of(type_id)
+            for place in {(each.type.id, name) for each in held for name in ("", each.aspect.name)}:
+                found[place] += count
         return found
 
     def symbols_of(self, caller: Identity, stream: Stream) -> list[str]:
@@ -132,7 +142,7 @@ class Streams:
         ids = part.names.ids_of(symbol)
         if symbol in part.assets and symbol not in ids:
             ids.append(symbol)
-        places = list(_places(caller, self._access, part, stream, ids))
+        places = list(islice(_places(caller, self._access, part, stream, ids), 2))
         if len(places) != 1:
             return _SEVERAL if places else NO_SYMBOL
         return Held(places[0], Granted(*part.series_of(*places[0])))
@@ -173,11 +183,10 @@ def _stream_of(part: TenantIndex, key: str) -> Stream:
 
 def _aspects_of(part: TenantIndex, stream: Stream, type_id: str) -> list[str]:
     """Name the aspects of an asset type that hold messages of a stream."""
-    wanted = "" if stream.declared is None else stream.declared.aspect
     return [
         held.aspect.name
         for held in part.aspects_of(type_id)
-        if held.type.id == stream.aspect_type.id and wanted in {"", held.aspect.name}
+        if held.type.id == stream.aspect_type.id and stream.aspect in {"", held.aspect.name}
     ]
 
 

@@ -159,17 +159,29 @@ class Uplink:
 
     def _configure(self):
         path = IAM + "/agents/" + self._identity.kept["client_id"] + "/dataSourceConfiguration"
-        answer = self._ask("GET", path, _JSON, b"", self._token)
-        if answer.status == 200:
+        is_known = self.settings.etag is not None
+        try:
+            answer = self._ask("GET", path, _JSON, b"", self._token)
+            if answer.status == 200:
+                return self._adopt(path, _object(answer))
+        except (BadAnswer, ValueError, KeyError, TypeError):
+            if not is_known:
+                raise
+            # Too long, or nothing that this firmware reads: samples go on as the last one said.
             self._configured_ms = self._clock.up_ms()
-            given = _object(answer)
-            if "configurationId" not in given:
-                return self._declare(path)
-            if given.get("eTag") != self.settings.etag:
-                self.settings = settings_from(given)
-                self._store.save(SETTINGS, given)
-            return self._went_well()
+            return self._pause_ms(None)
+        if is_known and answer.status != 401:
+            self._configured_ms = self._clock.up_ms()
         return self._failed(answer)
+
+    def _adopt(self, path, given):
+        self._configured_ms = self._clock.up_ms()
+        if "configurationId" not in given:
+            return self._declare(path)
+        if given.get("eTag") != self.settings.etag:
+            self.settings = settings_from(given)
+            self._store.save(SETTINGS, given)
+        return self._went_well()
 
     def _declare(self, path):
         body = json.dumps(payload.default_configuration("firmware")).encode()

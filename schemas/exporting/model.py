@@ -170,6 +170,8 @@ class ExportPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How long the download is kept."""
     is_open: bool = False
     """True: nobody named the end; it is the moment of the request."""
+    slides: bool = False
+    """True: nobody named the beginning either; it lies as far back as a schedule says."""
     if_changed: bool = False
     """True: nothing is made where the newest export of the same still holds."""
 

@@ -64,6 +64,8 @@ def _of_text(one: FileType) -> _Found:
 def _of_times(one: FileType) -> _Found:
     if one.format in _WITH_TIMES and not one.time_columns:
         yield "/timeColumns", f"A file of format {one.format.value} needs the names of its columns of times."
+    if "" in one.time_columns:
+        yield "/timeColumns", "A column of times has a name."
     if one.columns and not set(one.time_columns) <= set(one.columns):
         yield "/timeColumns", "They must be among columns."
     for place, form in enumerate(one.time_formats):

@@ -34,7 +34,7 @@ from schemas.filetypes.limits import (
 )
 from schemas.filetypes.model import FileFormat, FileType
 from schemas.filetypes.moments import REASONS, Times, place_times, read_times
-from schemas.limits import LONG_MAX
+from schemas.limits import LONG_MAX, TIME_MS_MAX, TIME_MS_MIN
 
 _ARROW_FILE = b"ARROW1\0\0"
 _UNIT_KEY = b"unit"
@@ -117,16 +117,14 @@ class ColumnarTable:
         names = self.head.times
         array = batch.column(names[0])
         kind = array.type
-        if len(names) > 1 or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            parts = [pc.cast(batch.column(name), pa.string()) for name in names]
-            array = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, " ")
-            times = read_times(texts_of(array), self._file_type)
-        elif pa.types.is_integer(kind):
-            times = read_times(texts_of(pc.cast(array, pa.string())), self._file_type)
-        else:
+        if len(names) == 1 and (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
             local_ms = _milliseconds(array)
             is_aware = pa.types.is_timestamp(kind) and kind.tz is not None
             times = place_times(local_ms, self._file_type) if not is_aware else _as_they_are(local_ms)
+        else:
+            parts = [pc.cast(batch.column(name), pa.string()) for name in names]
+            array = parts[0] if len(parts) == 1 else pc.binary_join_element_wise(*parts, " ")
+            times = read_times(texts_of(array), self._file_type)
         present = present_of(array)
         for row in np.flatnonzero(times.reasons).tolist():
             absent = present is not None and not present[row]
@@ -254,13 +252,13 @@ def _column_of(array: pa.Array) -> Column:
 
 
 def _milliseconds(array: pa.Array) -> Ints:
-    """Give instants as milliseconds; what is finer is cut."""
+    """Give instants as milliseconds; what is finer is cut, what lies beyond all times is beyond them."""
     if pa.types.is_date(array.type):
         array = pc.cast(array, pa.timestamp("ms"))
     unit = array.type.unit
     numbers: Ints = array.view(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if unit == "s":
-        return numbers * 1_000
+        return np.clip(numbers, TIME_MS_MIN // 1_000 - 1, TIME_MS_MAX // 1_000 + 1) * 1_000
     per_ms = {"ms": 1, "us": 1_000, "ns": 1_000_000}[unit]
     return numbers // per_ms
 

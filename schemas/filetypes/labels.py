@@ -102,6 +102,8 @@ def _label(chunk: Chunk, column: str, constant: str) -> tuple[Ints | None, list[
 
 def _rows_by_code(codes: Ints) -> tuple[list[int], list[Ints]]:
     """Give the codes that occur, and where each does, ascending."""
+    if not len(codes):
+        return [], []
     order = np.argsort(codes, kind="stable")
     found, begins = np.unique(codes[order], return_index=True)
     return found.tolist(), np.split(order, begins[1:])

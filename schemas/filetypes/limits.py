@@ -38,7 +38,7 @@ PATTERN_CHOICES_MAX = 8
 PATTERN_WAYS_MAX = 2_000_000_000
 """In which all patterns of a file type can be held against all names of a file: a second, measured."""
 DELIMITER_WAYS_MAX = 64
-"""In which what stands before the end of a delimiter can be read: they are tried at every character of a file."""
+"""In which what stands before the end of a delimiter can be read: tried at every character of a file."""
 
 PARQUET_HELD_BYTES_MAX = 64 * MB
 """A Parquet file that can be read from its beginning only is held whole up to this size."""

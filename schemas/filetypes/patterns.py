@@ -1,8 +1,8 @@
 """Regular expressions of file types: which are taken, and how much work they may be (ReDoS). Pure.
 
 What takes long is to go one of several ways at one place and again at the next, as the ways multiply. So a
-pattern has few such places and none within a repeat; and the ways of all patterns over all names of a file are
-counted before anything is matched.
+pattern has few such places and none within a repeat; and the ways of all patterns over all names of a file
+are counted before anything is matched.
 """
 
 from __future__ import annotations

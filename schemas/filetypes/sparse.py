@@ -31,6 +31,7 @@ _EXACT_AS_DOUBLE = 2**53
 """Whole numbers up to here are doubles, too."""
 
 LONG_CELL = "a cell is longer than a text can be"
+TORN = "the row holds half of a character"
 
 
 def csv_rows(block: Block, gathering: Gathering) -> Iterator[tuple[int, Sequence[str]]]:
@@ -79,6 +80,8 @@ class Gathering:
         A row is refused that holds too many columns or what cannot be stored.
         """
         reason = self._reason_against(values)
+        if reason is None and type(time) is str and not _is_whole(time):
+            reason = "", TORN, ""
         if reason is not None:
             self.refuse(line, *reason)
             return
@@ -93,7 +96,8 @@ class Gathering:
 
     def refuse(self, line: int, column: str, reason: str, text: str) -> None:
         """Count a row that is not taken."""
-        self._refused.append((line, column, reason, text))
+        shown = column if _is_whole(column) else column.encode("utf-8", "replace").decode()
+        self._refused.append((line, shown, reason, text))
 
     def _reason_against(self, values: Mapping[str, Value]) -> tuple[str, str, str] | None:
         for name, value in values.items():
@@ -101,6 +105,10 @@ class Gathering:
                 return name[:40], f"has a name of more than {COLUMN_NAME_CHARACTERS_MAX} characters", ""
             if name not in self._cells and len(self._cells) >= COLUMNS_MAX:
                 return name, f"is one of more than {COLUMNS_MAX} columns", ""
+            if name not in self._cells and not _is_whole(name):
+                return "", TORN, ""
+            if type(value) is str and not _is_whole(value):
+                return name, TORN, ""
             if type(value) is int and not LONG_MIN <= value <= LONG_MAX:
                 return name, "is beyond a LONG", str(value)[:40]
             if type(value) is float and not _is_double(value):
@@ -142,7 +150,9 @@ def _column(rows: list[int], values: list[Value], count: int) -> Column:
         whole = np.zeros(count, np.int64)
         whole[rows] = values
         return Column(whole, present)
-    if kinds <= {int, float} and all(abs(value) <= _EXACT_AS_DOUBLE for value in values if type(value) is int):
+    if kinds <= {int, float} and all(
+        abs(value) <= _EXACT_AS_DOUBLE for value in values if type(value) is int
+    ):
         doubles = np.zeros(count, np.float64)
         doubles[rows] = values
         return Column(doubles, present)
@@ -150,6 +160,11 @@ def _column(rows: list[int], values: list[Value], count: int) -> Column:
     for row, value in zip(rows, values, strict=True):
         texts[row] = text_of(value)
     return Column(Texts.of(texts), present)
+
+
+def _is_whole(text: str) -> bool:
+    """Tell whether a text holds no half of a character, which JSON can write and nobody can store."""
+    return text.isascii() or not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _is_double(value: float) -> bool:

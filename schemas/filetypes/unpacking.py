@@ -43,7 +43,9 @@ _ZSTD_PIECE_BYTES = 512
 _END, _END_BYTES, _COMMENT_BYTES_MAX = b"PK\x05\x06", 22, 65_535
 _DIRECTORY_BYTES_MAX = 1_000 * MEMBERS_MAX
 _ENCRYPTED = 1
-_DAMAGED = (BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, OverflowError, ValueError, struct.error)
+_DAMAGED = (
+    BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, OverflowError, ValueError, struct.error,
+)  # fmt: skip
 """What the library raises for bytes that no archive has: the last ones for names, places and sizes."""
 
 

@@ -157,9 +157,8 @@ class _Opener:
     def _time_of(self, head: dict[str, object], symbol: str) -> object:
         time, nano_time = head.get(TIMESTAMP), head.get(NANO_TIME)
         if time is None and nano_time is not None:
-            is_text = isinstance(nano_time, str)
-            last_ns = (TIME_MS_MAX + 1) * _NS_OF_MS - 1
-            ns = read_integer(nano_time, TIME_MS_MIN * _NS_OF_MS, last_ns) if is_text else None
+            first_ns, last_ns = TIME_MS_MIN * _NS_OF_MS, (TIME_MS_MAX + 1) * _NS_OF_MS - 1
+            ns = read_integer(nano_time, first_ns, last_ns) if isinstance(nano_time, str) else None
             if ns is None:
                 raise _Fault(NANO_TIME, INVALID_TIME, "nanoTime is a whole number: nanoseconds since 1970.")
             return format_time(ns // _NS_OF_MS)

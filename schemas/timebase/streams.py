@@ -70,6 +70,11 @@ class Stream(msgspec.Struct, frozen=True):
         return frozenset({self.key, self.aspect_type.name, self.aspect_type.id, *further})
 
     @property
+    def aspect(self) -> str:
+        """Give the name of the aspect on assets' types; empty where it may be any of the aspect type."""
+        return "" if self.declared is None else self.declared.aspect
+
+    @property
     def symbol(self) -> str:
         """Give the symbol of messages that name none; empty where they are refused."""
         return "" if self.declared is None else self.declared.symbol

@@ -151,6 +151,14 @@ class Mast:
         assert answer.status_code == 204, answer.text
         return answer.headers["write-receipt"]
 
+    async def rename(self, name):
+        """Call the asset otherwise."""
+        path = f"/api/assetmanagement/v3/assets/{self.asset}"
+        tag = (await self.send("GET", path)).headers["etag"]
+        headers = {"content_type": "application/merge-patch+json", "if_match": tag}
+        answer = await self.send("PATCH", path, {"name": name}, **headers)
+        assert answer.status_code == 200, answer.text
+
     async def rows(self, **parameters):
         """Read records; everything where nothing is said."""
         answer = await self.get(**(parameters or {"to": at(0, hours=24 * 31)}))

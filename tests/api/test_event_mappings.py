@@ -339,6 +339,21 @@ async def test_an_event_whose_asset_is_gone_waits(guard):
     assert await guard.events(MAST) == ["Bell", "Door"]
 
 
+async def test_a_replay_after_the_mapping_is_gone(guard):
+    """Nobody maps the event any more, so it is its agent's asset's; once, however often it is replayed."""
+    found = await guard.mapped()
+    await drop_asset(guard, SECOND)
+    await guard.tell({"type": "Door"})
+    (record,) = await guard.quarantined()
+    assert (await guard.remove(found)).status_code == 204
+
+    first = await guard.replay(record)
+    again = await guard.replay(record)
+
+    assert (first.status_code, again.status_code) == (200, 404)
+    assert await guard.events(MAST) == ["Door"]
+
+
 async def drop_asset(guard, asset_id):
     """Delete an asset behind the door's back."""
     document = await guard.site.catalog.get("acme", "asset", asset_id)

@@ -311,3 +311,27 @@ async def test_rows_that_lie_behind_an_open_end_are_a_change_once_it_has_passed_
     second = await exports.export(mast, ifChanged=True)
     assert "sameAs" not in second["job"]
     assert first["job"]["counts"]["rows"] + 1 == second["job"]["counts"]["rows"]
+
+
+async def test_a_name_is_no_pattern_but_for_two_marks(exports):
+    """`*` and `?` alone mean something, so an asset is found by its own name, whatever it is."""
+    mast = exports.site.open
+    await mast.rename("mast [1]")
+
+    assert "weather.csv" in await exports.files(mast, assets=["mast [1]"], variables=["level"])
+    refused = await exports.ask(mast, assets=["mast [!2]"])
+    assert 400 == refused.status_code
+
+
+@pytest.mark.parametrize("name", ["manifest", "Manifest"])
+async def test_no_file_of_an_archive_hides_another(exports, name):
+    """Not the manifest, nor that of an asset whose name is another one once it is lawful."""
+    mast, second = exports.site.open, exports.site.open.of(SECOND)
+    await mast.rename(name)
+    alone = await exports.files(mast, files="asset", format="json", variables=["level"])
+    assert [f"{name}_.json", "manifest.json"] == list(alone)
+
+    await mast.rename("a b")
+    await second.rename("A_b")
+    both = await exports.files(mast, assets=[], files="asset", variables=["level"])
+    assert {f"a_b-{MAST}.csv", f"A_b-{SECOND}.csv", "manifest.json"} == both.keys()

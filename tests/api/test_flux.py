@@ -151,6 +151,23 @@ async def test_windows(lines, function, expected):
     assert [(at(-480_000), expected[0]), (at(-360_000), expected[1])] == values(rows, "_time", "_value")
 
 
+@pytest.mark.parametrize("every", ["36500d", "9000w", "900000000000000w"])
+async def test_windows_of_any_length(lines, every):
+    """All of time may be in one (IX-11)."""
+    asked = f'{FROM} |> filter(fn: (r) => r._field == "lat" and r.bird == "A")'
+    [row] = await tables(lines, f"{asked} |> aggregateWindow(every: {every}, fn: count)")
+
+    assert int(row["_value"]) > 1
+
+
+async def test_any_range_is_one(lines):
+    """What lies beyond the years that there are is cut (IX-10)."""
+    far = 'from(bucket: "birds") |> range(start: -99999999999, stop: 99999999999999) |> count()'
+    rows = await tables(lines, far)
+
+    assert {"0001-01-01T00:00:00.000Z"} == {row["_start"] for row in rows}
+
+
 async def test_empty_windows_are_rows_without_a_value(lines):
     """`createEmpty` is true by default, as in InfluxDB; the last window ends where the range ends."""
     query = f'from(bucket: "birds") |> range(start: {at(-720_000)}, stop: {at(-450_000)})'
@@ -208,6 +225,7 @@ async def test_keep_drop_and_distinct(lines):
         (f"{FROM} |> filter(fn: (r) => {'(' * 40}r.a == 1{')' * 40})", "nests at most 32 times"),
         (f'{FROM} |> pivot(rowKey: ["_time"], columnKey: ["bird"], valueColumn: "_value")', "pivot: rowKey"),
         (f"{FROM} |> limit(n: -1)", "limit: n is a whole number"),
+        (f"{FROM}{' |> last()' * 99}", "at most 100 functions"),
         (f"{FROM} |> limit(n: 1, m: 2)", "limit: the argument m is not known"),
         (f'{FROM} |> count(column: "none")', "count: there is no column 'none'"),
         ('from(bucket: "birds") |> range(start: 1h, stop: now())', "start is not before stop"),

@@ -137,3 +137,29 @@ async def test_a_report_that_leaves_rows_out_is_not_replayed(imports, job, monke
     assert 204 == put.status_code, put.text
     again = await replayed(imports, job)
     assert "leaves rows out" in again["message"]
+
+
+async def test_a_type_that_names_asset_and_aspect_is_replayed(imports):
+    """What the type says itself is as it says now, what it leaves open as it was."""
+    await imports.site.open.rename("tower 7")
+    await mend(imports, asset="tower 7", aspect="weather")
+    job = await done(imports, text_of(["temperature,level", "{0},n/a,3", "{1},2,4"]), aspect="")
+    await mend(imports, asset="tower 7", aspect="weather", naValues=["n/a"])
+    again = await replayed(imports, job)
+
+    assert ("done", (1, 1, 0, 0)) == (again["state"], counts_of(again))
+    assert [(None, 3), (2, 4)] == await seen(imports)
+
+
+@pytest.mark.parametrize("octets", [b"\xff\xfe", b'"' + b"x" * 200_000, b"a\r\nf,9999999999999999999,,,\r\n"])
+async def test_a_report_that_somebody_has_replaced_is_not_replayed(imports, job, octets):
+    """The file is the tenant's to change; then the job says so, whatever it holds."""
+    mast = imports.site.open
+    path = job["reports"][0]
+    gone = await mast.send("DELETE", f"{FILES}/{mast.asset}/{path}", if_match='"0"')
+    assert 204 == gone.status_code
+    await imports.put_file(mast, path, octets)
+    again = await replayed(imports, job)
+
+    assert "failed" == again["state"]
+    assert "import the file again" in again["message"]

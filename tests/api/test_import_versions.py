@@ -1,5 +1,6 @@
 """A corrected file takes the place of what the earlier version of it wrote (design 4.14, 9.7)."""
 
+import asyncio
 import itertools
 
 import pytest
@@ -186,3 +187,31 @@ async def test_narrow_files_are_corrected_value_by_value(imports):
     assert [(1, None), (5, None)] == await seen(imports)
     await undo(imports, job)
     assert [(1, 2), (None, 3), (4, None)] == await seen(imports)
+
+
+async def test_versions_that_are_asked_for_at_once_are_not_both_imported(imports):
+    """Of two requests that did not see each other one at most is taken (design 9.7)."""
+    for number, lines in enumerate((OLD, NEW)):
+        await imports.put_file(imports.site.open, f"same{number}/a.csv", text_of(lines))
+    asked = (ask(imports, b"", path=f"same{number}/a.csv", store=False) for number in (0, 1))
+    statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert 409 in statuses
+    listed = (await imports.site.open.send("GET", JOBS)).json()["jobs"]
+    assert statuses.count(201) == sum(each["state"] == "submitted" for each in listed)
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_what_a_correction_brought_back_is_not_its_own(imports, sealed):
+    """A live record below the first version returns with the second one, and no further version takes it."""
+    await imports.site.open.wrote([{"_time": iso(0), "temperature": 77, "level": 7}])
+    await version(imports, OLD)
+    await version(imports, [HEAD, "{1},2,2", "{2},3,3"])
+    if sealed:
+        await imports.site.seal()
+    third = await version(imports, [HEAD, "{2},9,3"])
+
+    assert [(77, 7), (9, 3)] == await seen(imports)
+    assert 1 == third["counts"]["removed"]
+    await undo(imports, third)
+    assert [(77, 7), (2, 2), (3, 3)] == await seen(imports)

@@ -112,7 +112,7 @@ async def test_new_columns_are_refused_set_aside_or_extend_the_aspect(imports):
 
 
 async def test_the_same_again_changes_nothing(imports):
-    """Known by its bytes and its file type, whatever it is called; another type, or an undo, makes it new (SM-13)."""
+    """Known by its bytes and type, whatever it is called; another type, or an undo, makes it new (SM-13)."""
     octets = text_of(["temperature", "{0},1"])
     first = await done(imports, octets)
     second = await done(imports, octets, path="other-name.csv")
@@ -235,3 +235,13 @@ async def test_a_real_mast_is_imported_and_read_by_its_metadata(imports, test_da
     answer = await mast.send("POST", "/api/aspectstore/v1/query", asked)
     [series] = answer.json()["series"]
     assert {"_time", "Spd80mN", "Spd80mS"} == series["records"][0].keys()
+
+
+async def test_a_report_is_named_also_where_a_later_file_fails(imports):
+    """What was written of the first file is the tenant's, and the job says where it is (SM-10)."""
+    mast = imports.site.open
+    await imports.put_file(mast, "bad.csv", b"no header")
+    job = await done(imports, text_of(["temperature", "{0},x"]), files=["a.csv", "bad.csv"])
+
+    assert ("failed", 1) == (job["state"], len(job["reports"]))
+    assert ["2"] == [row[1] for row in await report_of(imports, job)]

@@ -1,5 +1,6 @@
 """Lines as clients of InfluxDB send them: stored, merged or refused one by one (IX-03 … IX-09)."""
 
+import asyncio
 import base64
 import gzip
 
@@ -339,8 +340,6 @@ async def test_inlets_are_apart(lines):
 
 async def test_assets_are_made_once_and_written_down(lines):
     """Two requests at once make one asset; the audit log tells that a write made something."""
-    import asyncio
-
     await asyncio.gather(*(lines.wrote(f"m,a=b v{number}=1 {T0}") for number in range(5)))
 
     [row] = await lines.rows("a=b", "m")
@@ -349,3 +348,42 @@ async def test_assets_are_made_once_and_written_down(lines):
     assert any(
         "inlet.extend" == each["action"] for each in next(iter(log.values())) if isinstance(each, dict)
     )
+
+
+async def test_an_asset_may_be_called_otherwise(lines):
+    """Tags find it by what its `externalId` says of them, so lines go on into it (IX-08)."""
+    await lines.wrote(f"m,a=b v=1 {T0}")
+    await lines.mast.of(lines.assets()["a=b"]).rename("pump")
+    await lines.wrote(f"m,a=b v=2 {T0 + 1}")
+
+    assert [1, 2] == [row["v"] for row in await lines.rows("a=b", "m")]
+
+
+async def test_what_one_tenant_makes_keeps_no_other_waiting(lines, monkeypatch):
+    """A thousand assets take seconds; they are made in turns of each tenant's own (IX-07)."""
+    other = await Lines(lines.site, lines.site.other).begin()
+    service = lines.site.door.services.catalogue
+    create, begun, go_on = service.create_asset, asyncio.Event(), asyncio.Event()
+
+    async def slow(tenant, *given):
+        if tenant == lines.mast.tenant:
+            begun.set()
+            await go_on.wait()
+        return await create(tenant, *given)
+
+    monkeypatch.setattr(service, "create_asset", slow)
+    waiting = asyncio.ensure_future(lines.send(f"m,a=b v=1 {T0}"))
+    await begun.wait()
+    await other.wrote(f"m,a=b v=1 {T0}")
+    go_on.set()
+
+    assert 204 == (await waiting).status_code
+
+
+async def test_statements_take_time_in_proportion(lines):
+    """Blanks without number are read once (S9)."""
+    headers = {"authorization": f"Token {lines.key}"}
+    for text in ("SHOW DATABASES", "CREATE DATABASE x"):
+        form = {"q": text + " " * 400_000 + "x"}
+        answer = await lines.site.http.post("/query", data=form, headers=headers)
+        assert 400 == answer.status_code

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.api.masts import MAST
+from tests.api.masts import MAST, SECOND
 from tests.api.served import served_site
 from tests.api.stations import AGENT, GATEWAY, MAPPINGS, configuration, mapping, put_agents, source
 
@@ -107,12 +107,12 @@ async def test_line_12_the_present_number_is_demanded(client):
     assert second[2].startswith(f'{{"id":"{AGENT}","eTag":"2","configurationId":"CF",'.encode())
 
 
-def mapping_bytes(mapping_id, reasons="", keep="true"):
+def mapping_bytes(mapping_id, reasons="", keep="true", agent=AGENT, asset=MAST, unit='""', kind='"DOUBLE"'):
     """Write the answer that is expected for the mapping of these tests."""
     status = "INVALID" if reasons else "VALID"
     return (
-        f'{{"id":"{mapping_id}","agentId":"{AGENT}","dataPointId":"dp-t","dataPointUnit":"",'
-        f'"dataPointType":"DOUBLE","entityId":"{MAST}","propertySetName":"weather",'
+        f'{{"id":"{mapping_id}","agentId":"{agent}","dataPointId":"dp-t","dataPointUnit":{unit},'
+        f'"dataPointType":{kind},"entityId":"{asset}","propertySetName":"weather",'
         f'"propertyName":"temperature","propertyUnit":"","propertyType":"DOUBLE","qualityEnabled":true,'
         f'"keepMapping":{keep},"validity":{{"status":"{status}","reasons":[{reasons}]}}}}'
     ).encode()
@@ -201,4 +201,76 @@ async def test_what_configure_agent_sends(client):
         "temperature",
         "pressure",
         "count",
+    ]
+
+
+POINTS = {"dp-t": ("DOUBLE", ""), "dp-p": ("DOUBLE", ""), "dp-n": ("LONG", ""), "dp-u": ("DOUBLE", "°C")}
+
+FORBIDDEN = {
+    "another type": (
+        ("dp-n", "temperature"),
+        400,
+        "/dataPointId: The data point is LONG and the variable DOUBLE. Their types must be the same.",
+    ),
+    "a second variable of the aspect": (
+        ("dp-t", "pressure"), 409, "The data point feeds temperature of the same aspect already.",
+    ),
+    "a second data point of the variable": (
+        ("dp-p", "temperature"), 409, "temperature is fed by the data point dp-t of the agent already.",
+    ),
+    "no data point": (
+        ("dp-x", "pressure"), 400, "/dataPointId: The agent's configuration has no such data point.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FORBIDDEN)
+async def test_what_a_mapping_may_not_be(client, case):
+    """Types are the same, one variable of an aspect, one data point for a variable: 400 or 409 (MS-85)."""
+    asked, status, words = FORBIDDEN[case]
+    await client.send("PUT", source(), configuration(POINTS), "If-Match: 0")
+    await client.send("POST", f"{MAPPINGS}?", mapping())
+
+    refused = await client.send("POST", f"{MAPPINGS}?", mapping(*asked))
+
+    assert refused[0] == status
+    assert re.fullmatch(rb'\{"id":"[0-9a-f-]{36}","message":"%b"\}' % re.escape(words).encode(), refused[2])
+
+
+async def test_a_unit_that_differs_is_told_in_the_mapping(client):
+    """201, and the mapping is INVALID with INVALID_UNIT (MS-85)."""
+    await client.send("PUT", source(), configuration({"dp-t": POINTS["dp-u"]}), "If-Match: 0")
+
+    status, _, answer = await client.send("POST", f"{MAPPINGS}?", mapping(keepMapping=True))
+
+    made = json.loads(answer)["id"]
+    assert (status, answer) == (201, mapping_bytes(made, '"INVALID_UNIT"', unit='"°C"'))
+
+
+async def test_one_point_feeds_many_and_many_agents_one(client):
+    """The same aspect of another asset, and the same variable by another agent: 201 each (MS-85)."""
+    for agent in (AGENT, GATEWAY):
+        await client.send("PUT", source(agent), configuration(POINTS), "If-Match: 0")
+    await client.send("POST", f"{MAPPINGS}?", mapping())
+
+    for more in ({"asset": SECOND}, {"agent": GATEWAY}):
+        status, _, answer = await client.send("POST", f"{MAPPINGS}?", mapping(**more))
+        assert (status, answer) == (201, mapping_bytes(json.loads(answer)["id"], keep="false", **more))
+
+
+async def test_a_new_configuration_ends_what_is_not_kept_and_judges_the_rest(client):
+    """Without `keepMapping` 404 from then on, with it the reason of the present (MS-85, wire 6.1)."""
+    await client.send("PUT", source(), configuration(POINTS), "If-Match: 0")
+    ended = json.loads((await client.send("POST", f"{MAPPINGS}?", mapping("dp-p", "pressure")))[2])["id"]
+    made = json.loads((await client.send("POST", f"{MAPPINGS}?", mapping(keepMapping=True)))[2])["id"]
+    shown = []
+    for etag, points in (("1", {"dp-x": ("DOUBLE", "")}), ("2", {"dp-t": ("LONG", "")}), ("3", POINTS)):
+        await client.send("PUT", source(), configuration(points), f"If-Match: {etag}")
+        shown.append((await client.send("GET", f"{MAPPINGS}/{made}"))[2])
+
+    assert (await client.send("GET", f"{MAPPINGS}/{ended}"))[0] == 404
+    assert shown == [
+        mapping_bytes(made, '"MISSING_DATAPOINT"', unit="null", kind="null"),
+        mapping_bytes(made, '"INVALID_TYPE"', kind='"LONG"'),
+        mapping_bytes(made),
     ]

@@ -6,14 +6,16 @@ import json
 import re
 
 import httpx
+import msgspec
 import pytest
 
 from api.agents import quarantine
 from api.routes.recoverable_records import LINK_S
 from schemas.errors import StoreUnavailable
 from schemas.exchange_message import parse_message
+from schemas.policies import OPEN
 from tests.api.devices import RECORDS, Device, configured_device
-from tests.api.masts import MAST, at
+from tests.api.masts import MAST, SECOND, at
 from tests.api.stations import AGENT
 from tests.schemas.device_messages import c_message, meta, sampling
 
@@ -161,6 +163,37 @@ async def test_a_replay_goes_by_the_mappings_of_today(device):
     assert (await device.rows(), await device.quarantined()) == ([{"_time": at(-1), "pressure": 1.0}], [])
 
 
+async def test_a_replay_where_the_mapping_leads_nowhere(device):
+    """Its asset is deleted, then the mapping: the record stays through replays until a mapping holds."""
+    await device.sent(sampling(at(-1), dp_t="1"))
+    (record,) = await device.quarantined()
+    mapped = await device.station.mapped("dp-t", "temperature", asset=SECOND)
+    document = await device.site.catalog.get("acme", "asset", SECOND)
+    gone = json.dumps({**json.loads(document.body), "deleted_ms": 1}).encode()
+    await device.site.catalog.replace("acme", "asset", SECOND, gone, document.version)
+    await device.site.door.services.refresh()
+
+    reasons = []
+    for _ in range(2):
+        assert (await device.replay(record)).status_code == 200
+        reasons.append(await issue_of(device))
+    await device.station.removed(mapped)
+    assert (await device.replay(record)).status_code == 200
+    reasons.append(await issue_of(device))
+    await device.station.mapped("dp-t", "temperature")
+    await device.replay(record)
+
+    assert reasons == ["an invalid mapping", "an invalid mapping", "no mapping"]
+    assert [row["temperature"] for row in await device.rows()] == [1.0]
+    assert await device.quarantined() == []
+
+
+async def issue_of(device):
+    """Give what the data points of the only record have."""
+    (record,) = await device.quarantined()
+    return re.search(r"Data point with (.+?) count", record["dropReason"])[1]
+
+
 async def test_payloads_come_back_byte_for_byte(device):
     """A record is a message of what was refused: its bytes, whatever they are (wire 6.5)."""
     octets = bytes(range(256)) + b"\r\n--b--\r\n\n"
@@ -253,6 +286,19 @@ async def test_the_oldest_make_room_and_are_counted(device, monkeypatch, limit, 
     else:
         assert len(kept) <= most
     assert int(answer.headers["quarantine-lost-bytes"]) > lost * 100
+
+
+async def test_full_files_keep_no_device_from_sending(device):
+    """What is refused is bounded by itself; it waits for no room among the tenant's files (design 9.10)."""
+    services = device.site.door.services
+    services.index._profiles["acme"] = msgspec.structs.replace(OPEN, files_bytes_max=100)
+
+    await device.sent(sampling(at(-1), dp_t="1", dp_p="2"))
+
+    assert [row["pressure"] for row in await device.rows()] == [2.0]
+    (record,) = await services.ports.files.kept("acme")
+    assert await services.files.stored_bytes("acme") == record.content.size > 100
+    assert len(await device.quarantined()) == 1
 
 
 async def test_an_agent_that_goes_takes_its_records_along(device):

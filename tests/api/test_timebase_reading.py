@@ -9,6 +9,7 @@ import pytest
 from api.identity.passwords import Passwords
 from api.identity.scopes import SERIES_DELETE, SERIES_READ, SERIES_WRITE
 from api.identity.setup import Credentials, add_client
+from api.timebase import reading
 from tests.api.boards import BOARD, SYMBOL, put_board
 from tests.api.doors import NOW_MS, bearer, token_of
 from tests.api.masts import at, running_site
@@ -120,6 +121,21 @@ async def test_several_streams(site):
     assert [each["mem_used"] for each in found] == [0, 0, 1, 1]
 
 
+async def test_a_question_goes_through_so_many_series(site, monkeypatch):
+    """A stream counts once however often it is named; too many symbols of several are 400 (TB-72, S7)."""
+    streams = ["weather_record"] * 50_000
+    assert await got(site, f"{BASE}/select", {"streams": streams}) == STORED
+    monkeypatch.setattr(reading, "STREAM_SERIES_MAX", 3)
+    assert await got(site, f"{BASE}/select", {"streams": streams}) == STORED
+
+    answer = await site.open.send(
+        "POST", f"{BASE}/select", {"streams": ["weather_record", "weather", "tyres"]}
+    )
+
+    assert answer.status_code == 400
+    assert "try using paging" in answer.json()["message"]
+
+
 REFUSED = {
     "too many rows": {"rows": 20_001},
     "too far": {"offset": 100_000, "rows": 1},
@@ -165,6 +181,24 @@ async def test_lists(site):
     assert statement.startswith(
         'DURABLE STREAM "weather_record" (\n    CLASS "weather_record" (\n        "mem_used" INT'
     )
+
+
+async def test_an_asset_counts_once_in_a_list(site):
+    """Whatever number of aspects it has of the stream's type; where one is named, if it has that (TB-70)."""
+    both = [{"name": name, "aspectTypeId": "acme.weather_record"} for name in ("air", "soil")]
+    body = {"name": "Twice", "parentTypeId": "core.basicasset", "instantiable": True, "aspects": both}
+    made = await site.open.send("PUT", "/api/assetmanagement/v3/assettypes/acme.Twice", body)
+    root = (await site.open.send("GET", "/api/assetmanagement/v3/assets/root")).json()["assetId"]
+    asset = {"name": "both", "typeId": "acme.Twice", "parentId": root}
+    assert (await site.open.send("POST", "/api/assetmanagement/v3/assets", asset)).status_code == 201, made
+    for key, aspect in (("any", ""), ("soil", "soil"), ("none", "water")):
+        declared = {"stream": key, "aspectType": "acme.weather_record", "aspect": aspect}
+        path = f"/api/aspectstore/v1/timebase/streams/{key}"
+        assert (await site.open.send("PUT", path, declared)).status_code == 201
+
+    listed = {each["key"]: each["symbols"] for each in await got(site, f"{BASE}/streams")}
+
+    assert [listed[key] for key in ("any", "soil", "none")] == [3, 1, 0]
 
 
 async def test_the_range(site):

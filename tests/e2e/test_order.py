@@ -193,7 +193,7 @@ def paused(house: House, dice: random.Random, seconds: float) -> tuple[int, int]
 
 def await_writers(house: House, dice: random.Random, at_least: int) -> list[int]:
     """Give the writers' processes in any order; waits until there are so many."""
-    deadline = monotonic() + 30
+    deadline = monotonic() + 90
     while len(found := house.pids(WRITER)) < at_least:
         assert monotonic() < deadline, house.said()
         sleep(0.02)
@@ -298,7 +298,7 @@ async def all_sealed_and_purged(house: House, operations: list[Operation]) -> No
                 tenant.ask("DELETE", f"{SERIES}/{asset}/{ASPECT}{between}")
     store = await wiring.open_series(settings_of(house.service), writable=False)
     try:
-        deadline = monotonic() + 30
+        deadline = monotonic() + 90
         series = [
             SeriesId(TenantId(name), AssetId(asset), AspectId(f"{1:032x}"))
             for name, assets in house.assets.items()

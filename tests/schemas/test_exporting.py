@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -18,7 +18,9 @@ from schemas.exporting.clocks import clock_text, is_time_format
 from schemas.exporting.delimited import neutral, original
 from schemas.exporting.model import ExportFormat, Layout, Window
 from schemas.exporting.writers import writer_of
+from schemas.limits import TIME_MS_MAX, TIME_MS_MIN
 from schemas.lines import Cell, lay
+from schemas.times import format_time, parse_time
 from tests.schemas.exported import FOLDER, TIME_MS, cases, headings, plan_of, window_of, written
 
 CASES = cases()
@@ -135,6 +137,16 @@ def test_clocks_show_what_the_calendar_says(zone):
         offset = moment.strftime("%z")
         expected = moment.strftime(f"%d.%m.%Y %H:%M:%S.{time_ms % 1_000:03d} {offset[:3]}:{offset[3:5]}")
         assert expected == line
+
+
+@pytest.mark.parametrize("zone", [timezone(timedelta(hours=hours)) for hours in (-12, 14)])
+def test_clocks_show_utc_where_the_calendar_ends(zone):
+    """The first and the last instant are no times of every zone; a fixed offset is none of theirs, either."""
+    times = np.array([TIME_MS_MIN, TIME_MS_MAX])
+    told = lay(2, [Cell(clock_text(times, zone, "iso8601")), b" "]).decode().split()
+    shown = [format_time(parse_time(text)) for text in told]
+
+    assert ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"] == shown
 
 
 def test_whole_seconds_and_milliseconds_are_numbers():

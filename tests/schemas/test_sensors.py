@@ -105,6 +105,21 @@ def test_other_documents_are_refused(octets: bytes) -> None:
         read_iea43(octets, asset="mast", aspect="logger")
 
 
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("height_m", 1e308), ("measurement_type_id", "x" * 5_000), ("date_to", "9999-12-31T23:59:59-23:00")],
+)
+def test_what_no_sensor_can_be_is_refused(member: str, value: object) -> None:
+    """One that is read demands what one that is sent demands, so what is kept can be read again (SM-20)."""
+    configuration = {"date_from": "2020-01-01", "column_name": [{"column_name": "a"}]}
+    point = {"logger_measurement_config": [configuration]}
+    (configuration if member == "date_to" else point)[member] = value
+    document = msgspec.json.encode({"measurement_location": [{"measurement_point": [point]}]})
+
+    with pytest.raises(Malformed, match="what no sensor can be"):
+        read_iea43(document, asset="mast", aspect="logger")
+
+
 def test_a_document_has_limits() -> None:
     """A document beyond its limit is refused before it is parsed, an unknown zone before it is used."""
     with pytest.raises(TooLarge):

@@ -13,7 +13,7 @@ from tests.workers.world import SHARDS
 KINDS = (
     "asset", "aspecttype", "assettype", "eventtype", "client", "user", "token", "apikey",
     "retention", "logo", "legal", "share", "subtenant", "subscription", "modelfile", "agent",
-    "registration", "quarantined", "diagnostic", "timebasestream",
+    "registration", "quarantined", "diagnostic", "timebasestream", "exportschedule",
 )  # fmt: skip
 OF_ASSETS = ("file", "upload")
 """Kinds of which each asset has its own."""

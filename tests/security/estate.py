@@ -35,6 +35,7 @@ from schemas.builtin import root_asset
 from schemas.erasures import erasure_id
 from schemas.event_types import STANDARD_TYPE
 from schemas.exchange_message import Tuple
+from schemas.exporting import schedules
 from schemas.ids import AssetId, TenantId
 from schemas.jobs import RunJob
 from schemas.lineprotocol.inlets import inlet_id
@@ -251,6 +252,8 @@ class Estate:
             "erasure": erasure_id(f"doomed{number}"),
             "file_type": f"kept-{number}",
             "spare_file_type": f"spare-{number}",
+            "schedule": f"nightly-{number}",
+            "spare_schedule": f"weekly-{number}",
             "inlet": f"kept-inlet-{number}",
             "inlet_id": inlet_id(f"kept-inlet-{number}"),
             "spare_inlet_id": inlet_id(f"spare-inlet-{number}"),
@@ -381,6 +384,9 @@ class Estate:
             answer = await self.call(tenant, "POST", "/api/aspectstore/v1/exports", asked)
             things[thing] = answer.json()["job"]["id"]
         await run_job(self._workshop(), RunJob(tenant, things["export"]))
+        for thing in ("schedule", "spare_schedule"):
+            made = schedule_of(things[thing], f"{tenant}-tech")
+            await self.catalog.create(tenant, schedules.KIND, made.name, msgspec.json.encode(made))
 
     def _workshop(self) -> Workshop:
         """Give what a worker of jobs works on; while one waits, the writer works."""
@@ -551,6 +557,15 @@ class Estate:
             things[thing] = answer.json()["refresh_token"]
         answer = await self.call(tenant, "POST", "/api/aspectstore/v1/api-keys", {"client": things["client"]})
         things["api_key"] = answer.json()["id"]
+
+
+def schedule_of(name: str, owner: str) -> schedules.ExportSchedule:
+    """Make a schedule of an export that is not due while tests run."""
+    timing = schedules.Timing(every=schedules.Every.WEEK, at="00:00", on=None, timezone="UTC", last=None)
+    return schedules.ExportSchedule(
+        id=name, name=name, owner=schedules.Owner("client", owner, 0), export={}, timing=timing, keep=1,
+        paused=True, since_ms=NOW_MS, changed_ms=NOW_MS,
+    )  # fmt: skip
 
 
 def twin_of(name: str, value: str) -> str:

@@ -29,6 +29,7 @@ from storage.port import CatalogStore
 from workers import failpoints
 from workers.exports.aggregates import aggregates
 from workers.exports.book import Book, TooMuch
+from workers.exports.expiring import drop_older
 from workers.exports.fence import basis_of
 from workers.exports.unchanged import earlier_of, fingerprint_of
 from workers.exports.windows import count_values, windows
@@ -67,6 +68,8 @@ async def run_export(ground: Ground, files: FileStore, attempt: Attempt) -> None
         raise
     failpoints.reach("export_ended")
     await tidy_export(ground.catalog, files, tenant, attempt.record.id)
+    if attempt.record.phase is Phase.DONE:
+        await drop_older(ground.catalog, files, tenant, attempt.record)
 
 
 async def _run(
@@ -114,7 +117,9 @@ async def _is_unchanged(ground: Ground, attempt: Attempt, plan: ExportPlan, tena
 
     digest = await fingerprint_of(ground.store, tenant, plan, alive)
     await attempt.change(lambda record: msgspec.structs.replace(record, fingerprint=digest))
-    earlier = await earlier_of(ground.catalog, tenant, attempt.record, ground.clock.now_ms())
+    now_ms = ground.clock.now_ms()
+    until_ms = now_ms + plan.kept_s * SECOND_MS
+    earlier = await earlier_of(ground.catalog, tenant, attempt.record, now_ms, until_ms)
     if earlier is None:
         return False
     await attempt.change(lambda record: msgspec.structs.replace(record, same_as=earlier))

@@ -7,7 +7,7 @@ first answer. The place of each is written down; what became of it says the stor
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
@@ -106,8 +106,9 @@ async def attach_all(
         if len(encode_refs(tuple(refs))) > REFS_BYTES_MAX:
             raise Stuck(f"asset {series.asset} would get {len(refs)} blocks at once; import fewer rows a job")
     known = {told.series(journal.tenant): told for told in await journal.attached()}
+    corrections = await journal.corrections()
     for series, refs in staged.items():
-        told = known.get(series) or await journal.note_attached(_asked(series, refs, now_ms))
+        told = known.get(series) or await journal.note_attached(_asked(series, refs, now_ms, corrections))
         if told.position:
             continue
         if now_ms > told.asked_ms + SURE_MS:
@@ -118,7 +119,7 @@ async def attach_all(
     return await journal.attached()
 
 
-def _asked(series: SeriesId, refs: list[BlockRef], now_ms: int) -> Attached:
+def _asked(series: SeriesId, refs: list[BlockRef], now_ms: int, corrections: Container[bytes]) -> Attached:
     return Attached(
         series.asset,
         series.aspect,
@@ -126,6 +127,7 @@ def _asked(series: SeriesId, refs: list[BlockRef], now_ms: int) -> Attached:
         min(ref.from_ms for ref in refs),
         max(ref.to_ms for ref in refs) + 1,
         sum(ref.rows for ref in refs),
+        corrections=tuple(ref.block_id for ref in refs if ref.block_id in corrections),
     )
 
 

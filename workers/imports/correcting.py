@@ -170,7 +170,10 @@ async def _old_slices(
             if pin.position == told.position and pinned.attached is not None:
                 head = pinned.head if first else None
                 before = () if head is None else with_rows(decode_head(head))
-                yield _Old(slice_id, told, decode_refs(pinned.attached), before)
+                # What it has itself brought back, as an earlier version's correction, was never its own.
+                wrote = [ref for ref in decode_refs(pinned.attached) if ref.block_id not in told.corrections]
+                if wrote:
+                    yield _Old(slice_id, told, tuple(wrote), before)
 
 
 async def _taken_away(

@@ -197,16 +197,23 @@ async def _stage(ground: Ground, attempt: Attempt, journal: Journal, source: Sou
         await attempt.change(lambda record: record)  # Somebody else may have taken the job up long ago.
         await stager.end(taken)
         rows, octets = rows + stager.staged.rows, octets + taken
-        await attempt.change(_far(rows, octets))
-    # From the journal: a kill may have come between the end of a unit and this.
-    units = await journal.units()
-    reports = tuple(unit.report for _, unit in sorted(units.items()) if unit.report)
+        reports = await _reports(journal)
+        await attempt.change(_far(rows, octets, reports))
+    # A kill may have come between the end of a unit and this.
+    reports = await _reports(journal)
     if reports != attempt.record.reports:
         await attempt.change(lambda record: msgspec.structs.replace(record, reports=reports))
 
 
-def _far(rows: int, octets: int) -> Callable[[job_records.JobRecord], job_records.JobRecord]:
-    return lambda record: msgspec.structs.replace(record, rows=rows, bytes=octets)
+async def _reports(journal: Journal) -> tuple[str, ...]:
+    """Name the reports of all units that are staged; they stay, whatever becomes of the job."""
+    return tuple(unit.report for _, unit in sorted((await journal.units()).items()) if unit.report)
+
+
+def _far(
+    rows: int, octets: int, reports: tuple[str, ...]
+) -> Callable[[job_records.JobRecord], job_records.JobRecord]:
+    return lambda record: msgspec.structs.replace(record, rows=rows, bytes=octets, reports=reports)
 
 
 async def _plans(ground: Ground) -> dict[SeriesId, SlicePlan]:

@@ -66,7 +66,8 @@ class ToldRows:
                 found.setdefault(row[0], []).append(int(row[1]))
             self._lines = {name: np.unique(np.array(lines, np.int64)) for name, lines in found.items()}
         except (csv.Error, ValueError, OverflowError) as error:
-            raise Malformed("the report is not the one that the import wrote; import the file again.") from error
+            message = "the report is not the one that the import wrote; import the file again."
+            raise Malformed(message) from error
 
     def __contains__(self, file: str) -> bool:
         """Tell whether it tells of any row of a file."""

@@ -1,116 +1,11 @@
 """The uplink, request by request: tokens, refusals, pauses, cuts before saving (MS-87, TB-55 to TB-57)."""
 
-import json
-from binascii import crc32
-
-from agent.clock import Clock
-from agent.config import Settings
 from agent.frames import SYNCED
 from agent.http import BadAnswer, Link
-from agent.identity import NAME, Identity, assertion, base64url, hmac_sha256
-from agent.journal import Journal
-from agent.update import Update
-from agent.uplink import PAUSE_MS_MAX, Uplink
+from agent.identity import NAME, assertion, base64url, hmac_sha256
+from agent.uplink import PAUSE_MS_MAX
 from checks import refuses, run
-from nor_flash import Flash
-from slots import Slots
-
-T = 1_798_761_600_000
-CONTENT = {"baseUrl": "http://door", "iat": "first", "clientId": "c1", "tenant": "acme"}
-GIVEN = {
-    "client_id": "c1",
-    "client_secret": "s1",
-    "registration_access_token": "r1",
-    "client_secret_expires_at": T // 1000 + 7 * 86_400,
-}
-TOKEN = {"access_token": "t1", "expires_in": 3600}
-CONFIGURATION = {
-    "eTag": "1",
-    "configurationId": "CF",
-    "dataSources": [{"dataPoints": [{"id": "bmp180_pressure"}], "customData": {}}],
-}
-
-
-def http(status, body=b"", **headers):
-    """Write an answer."""
-    body = body if isinstance(body, bytes) else json.dumps(body).encode()
-    lines = ["HTTP/1.1 %d X" % status, "Content-Length: %d" % len(body)]
-    lines += ["%s: %s" % (name.replace("_", "-"), value) for name, value in headers.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
-
-
-class Memory:
-    """A store that can be cut before it writes."""
-
-    def __init__(self, **kept):
-        self.kept = kept
-        self.is_cut = False
-
-    def load(self, name):
-        return self.kept.get(name)
-
-    def save(self, name, value):
-        if self.is_cut:
-            raise KeyboardInterrupt  # nothing in the agent catches it, as nothing catches a power loss
-        self.kept[name] = value
-
-
-class Rig:
-    """An uplink whose server says what a script says."""
-
-    host = "door"
-
-    def __init__(self, *answers, store=None, samples=3):
-        self.answers, self.sent, self.now = list(answers), [], 0
-        self.store = store or Memory(boarding={"content": CONTENT})
-        self.journal = Journal(Flash(4, 1024), 1)
-        for place in range(samples):
-            self.journal.append(0, SYNCED, T + place * 2, [None, None, None, 101_325 + place])
-        self.clock = Clock(lambda: self.now, lambda later, earlier: later - earlier, 0)
-        self.clock.offer(T, True)
-        self.started()
-
-    def started(self):
-        self.uplink = Uplink(
-            Link(self.dial),
-            Identity(self.store),
-            self.clock,
-            self.journal,
-            self.store,
-            Settings(),
-            bytes,
-            Update("/", Slots(self.store), None, 1),
-        )
-
-    def dial(self):
-        return self
-
-    def send(self, octets):
-        self.sent.append(bytes(octets))
-
-    def receive(self, buffer):
-        if not isinstance(self.answers[0], bytes):
-            raise self.answers.pop(0)
-        octets = self.answers.pop(0)
-        buffer[: len(octets[: len(buffer)])] = octets[: len(buffer)]
-        if len(octets) > len(buffer):
-            self.answers.insert(0, octets[len(buffer) :])
-        return min(len(octets), len(buffer))
-
-    def close(self):
-        self.closed = True
-
-    def steps(self, count):
-        """Take steps, each when the last one says; give the pauses."""
-        pauses = []
-        for _ in range(count):
-            pauses.append(self.uplink.step())
-            self.now += pauses[-1]
-        return pauses
-
-    def heads(self):
-        """Give the request lines that were sent."""
-        return [each.split(b" HTTP", 1)[0].decode() for each in self.sent if b" HTTP/1.1\r\n" in each]
+from uplink_rig import CONFIGURATION, GIVEN, TOKEN, Rig, T, http, known
 
 
 def check_hmac_and_assertions():
@@ -141,15 +36,6 @@ def check_from_a_bare_board_to_a_stored_batch():
     post = b"".join(rig.sent)
     assert b"Authorization: Bearer t1\r\n" in post and b"Correlation-ID: 00000001-0-2\r\n" in post
     assert rig.store.kept["settings"]["configurationId"] == "CF" and rig.store.kept[NAME]["secret"] == "s1"
-
-
-def known(**more):
-    kept = {
-        "base": "http://door", "tenant": "acme", "old": None, "client_id": "c1", "secret": "s1",
-        "access": "r1", "expires_s": GIVEN["client_secret_expires_at"],
-    }  # fmt: skip
-    kept.update(more)
-    return Memory(identity=kept)
 
 
 def check_a_board_without_a_configuration_declares_its_own():
@@ -270,105 +156,6 @@ def check_old_samples_go_by_the_catch_up_lane():
     rig.now += 61_000
     rig.steps(1)
     assert b"Catch-Up: true\r\n" in b"".join(rig.sent)
-
-
-class Wanted:
-    """A firmware that is wanted, of two files; the second is not what was signed, the first time."""
-
-    firmware = 1
-
-    def __init__(self):
-        self.slots, self.got, self.at, self.bad = Slots(Memory()), [], 0, 1
-
-    def is_wanted(self, firmware):
-        return firmware == 2 and self.at < 2
-
-    def path(self):
-        return ("one", "two")[self.at]
-
-    def begin(self):
-        self.got.append((0, 0))
-
-    def put(self, octets):
-        size, crc = self.got[-1]
-        self.got[-1] = (size + len(octets), crc32(octets, crc))
-
-    def end(self):
-        self.at += 1
-        if self.at == 2 and self.bad:
-            self.bad = 0
-            raise ValueError("wrong")
-        return self.at == 2
-
-    def forget(self):
-        self.at = 0
-
-
-def check_a_firmware_is_fetched_beside_the_samples():
-    """Files of any length come piece by piece; what is wrong waits ten minutes, and samples do not."""
-    source = {"dataPoints": [{"id": "bmp180_pressure"}], "customData": {"firmware": 2}}
-    configuration = dict(CONFIGURATION, dataSources=[source])
-    long = bytes(range(256)) * 36
-    both = [(len(octets), crc32(octets)) for octets in (long, b"two")]
-    rig = Rig(
-        http(200, TOKEN), http(200, configuration), http(200, long), http(200, b"two"), http(200),
-        http(404), http(200, configuration), http(200, long), http(200, b"two"), store=known(),
-    )  # fmt: skip
-    rig.uplink._update = Wanted()
-    rig.steps(5)
-    assert rig.journal.sent == 3 and rig.uplink._update.got == both and not rig.uplink.is_updated
-    rig.now += 600_000
-    rig.uplink._configured_ms = rig.now
-    rig.steps(1)
-    assert rig.heads()[-1] == "GET /api/iotfile/v3/files/c1/firmware/one"
-    rig.now += 600_000
-    rig.uplink._token_until_ms = rig.now + 60_000
-    rig.steps(3)
-    assert rig.uplink.is_updated and rig.uplink._update.got[-2:] == both
-
-
-class NoRoom(Wanted):
-    """A firmware for which the flash has no room: from the first file, or from its first byte."""
-
-    def __init__(self, is_begun):
-        Wanted.__init__(self)
-        self.is_begun = is_begun
-
-    def begin(self):
-        if not self.is_begun:
-            raise OSError(28)
-
-    def put(self, octets):
-        raise OSError(28)
-
-
-def check_samples_do_not_wait_for_room():
-    """A firmware that does not fit into the flash is tried every ten minutes, and samples go on."""
-    source = {"dataPoints": [{"id": "bmp180_pressure"}], "customData": {"firmware": 2}}
-    configuration = dict(CONFIGURATION, dataSources=[source])
-    for is_begun in (False, True):
-        answers = [http(200, b"one")] if is_begun else []
-        rig = Rig(http(200, TOKEN), http(200, configuration), *answers, http(200), store=known())
-        rig.uplink._update = NoRoom(is_begun)
-        rig.steps(3)
-        assert rig.journal.sent == 0
-        rig.now += PAUSE_MS_MAX
-        rig.uplink._configured_ms = rig.now
-        rig.steps(1)
-        assert rig.journal.sent == 3, is_begun
-
-
-def check_a_page_of_somebody_else_is_no_receipt():
-    """200 with a page, as a network that wants a login gives it, leaves the samples where they are."""
-    rig = Rig(
-        http(200, TOKEN), http(200, CONFIGURATION), http(200, b"<html>log in"), http(200), store=known()
-    )
-    rig.steps(3)
-    assert rig.journal.sent == 0 and rig.uplink.failures == 1
-    rig.now += PAUSE_MS_MAX
-    rig.uplink._configured_ms = rig.now
-    rig.steps(1)
-    assert rig.journal.sent == 3
 
 
 def check_answers_that_are_not_http_are_failures():

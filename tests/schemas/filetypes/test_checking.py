@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
-from schemas.filetypes.checking import against_pattern, check_file_type
+from schemas.errors import TooLarge
+from schemas.filetypes.checking import check_file_type
 from schemas.filetypes.model import FileType
+from schemas.filetypes.patterns import Work, against_pattern
 from schemas.filetypes.presets import PRESETS
 
 LAWFUL = {"name": "a", "timeColumns": ["t"]}
@@ -12,6 +14,7 @@ LAWFUL = {"name": "a", "timeColumns": ["t"]}
 CASES = [
     ({}, []),
     ({"timeColumns": []}, ["/timeColumns"]),
+    ({"timeColumns": [""]}, ["/timeColumns"]),
     ({"delimiter": ""}, ["/delimiter"]),
     ({"delimiter": "ab"}, ["/delimiter"]),
     ({"delimiter": "\n"}, ["/delimiter"]),
@@ -21,9 +24,12 @@ CASES = [
     ({"delimiterPattern": "("}, ["/delimiterPattern"]),
     ({"delimiterPattern": "x*"}, ["/delimiterPattern"]),
     ({"delimiterPattern": "(;)"}, ["/delimiterPattern"]),
+    ({"delimiterPattern": "a.{0,9}.{0,9};"}, ["/delimiterPattern"]),
     ({"quote": ",,"}, ["/quote"]),
     ({"quote": "", "multiline": True}, ["/multiline"]),
     ({"encoding": "hex"}, ["/encoding"]),
+    ({"encoding": "punycode"}, ["/encoding"]),
+    ({"encoding": "unicode_escape"}, ["/encoding"]),
     ({"encoding": "utf-16"}, []),
     ({"decimalComma": True}, ["/decimalComma"]),
     ({"decimalComma": True, "delimiter": ";"}, []),
@@ -60,7 +66,7 @@ def test_every_problem_of_a_file_type_is_told(more: dict, pointers: list[str]) -
 @pytest.mark.parametrize(
     "pattern",
     ["(a+)+$", "(a|aa)*", "(a?){30}", "(?:x{1,20}){1,20}", r"(.)\1", "(?=a)b", "a?" * 20, ".*" * 4, "a" * 300,
-     "[", "(" * 2000],
+     "[", "(" * 2000, "(?:(?:){9999}){9999}", "(?P<a>){99}", r"(?:\b){99}"],
 )  # fmt: skip
 def test_patterns_that_could_run_for_ever_are_refused(pattern: str) -> None:
     """A repeat in a repeat, many choices, looking around: what can take more than a moment is not taken."""
@@ -73,6 +79,24 @@ def test_patterns_that_could_run_for_ever_are_refused(pattern: str) -> None:
 def test_patterns_of_names_are_taken(pattern: str) -> None:
     """What names of columns need is taken."""
     assert not against_pattern(pattern)
+
+
+def test_patterns_that_multiply_are_not_matched() -> None:
+    """What is taken by itself is refused before it runs where names and patterns make too much of it (S9)."""
+    hostile = ".*.*.*" + ".{0,10}" * 5 + "x"
+    work = Work()
+
+    assert not against_pattern(hostile)
+    assert work.match(hostile, "abcx") is not None
+    with pytest.raises(TooLarge, match="too long over the names"):
+        work.match(hostile, "a" * 255)
+
+
+def test_usual_patterns_match_thousands_of_names() -> None:
+    """Fifty rules over a thousand columns are nothing to speak of."""
+    work = Work()
+    for number in range(50_000):
+        assert work.match(r"WS(?P<height>\d+)\.(?P<boom>\d+)_?(?P<what>.*)", f"WS{number}.7_average")
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -92,6 +92,48 @@ def test_a_precision_says_what_a_time_counts() -> None:
     assert [1_999_000, 1_999, 1, 0] == times
 
 
+@pytest.mark.parametrize("number", ["9223372036854775807", "-9223372036854775808", "-9999999999999999999"])
+def test_a_time_that_is_none_refuses_its_line_alone(number: str) -> None:
+    """Seconds beyond the year 9999 are refused, whatever they would be as an integer."""
+    kind = msgspec.structs.replace(PRESETS["line-protocol"], precision=Precision.SECONDS)
+    chunks = list(read_table(kind, [f"m f=1 {number}\nm f=2 1\n".encode()]))
+
+    assert [2] == [row["fields.f"] for row in rows_of(chunks)]
+    assert {1: "the time is beyond the year 9999; is the precision as declared?"} == refused_of(chunks)
+
+
+def test_whole_numbers_beside_fractions_stay_exact() -> None:
+    """A column of both is one of doubles only where each of them is one."""
+    large, small = (b"m f=%di 1000000000\nm f=1.5 2000000000\n" % number for number in (2**53 + 1, 2**53))
+
+    assert [str(2**53 + 1), "1.5"] == [row["fields.f"] for row in rows_of(read("line-protocol", large))]
+    assert [2.0**53, 1.5] == [row["fields.f"] for row in rows_of(read("line-protocol", small))]
+
+
+POINT = b"1970-01-01T00:00:01,m,_field_f,1\n"
+
+
+@pytest.mark.parametrize(
+    ("preset", "octets"),
+    [
+        ("line-protocol", b"m f=" + b"1" * 400_000 + b"x 1\nm f=1 1000000000\n"),
+        ("line-protocol", b"m f=1" + b" " * 400_000 + b"x\nm f=1 1000000000\n"),
+        ("tinyflux", b"1970-01-01T00:00:01,m,_field_f,%bx\n" % (b"1" * 100_000) + POINT),
+        ("tinyflux", b"1970-01-01T00:00:01,m,_tag_t,%b\n" % (b"x" * 200_000) + POINT),
+        (
+            "annotated-csv",
+            b"#datatype,string,long,dateTime:RFC3339,double,string\n,result,table,_time,_value,_field\n"
+            b",,0,1970-01-01T00:00:01Z,1,%b\n,,0,1970-01-01T00:00:01Z,1,f\n" % (b"x" * 200_000),
+        ),
+    ],
+)  # fmt: skip
+def test_a_hostile_row_is_refused_alone(preset: str, octets: bytes) -> None:
+    """Digits, blanks and letters without number are read once, and the row behind them is read (S9)."""
+    chunks = list(read_table(PRESETS[preset], [octets]))
+
+    assert ([1.0], 1) == ([row["fields.f"] for row in rows_of(chunks)], len(refused_of(chunks)))
+
+
 # TinyFlux: what its writer makes, by its rules; both prefixes in one file (TF-10).
 
 
@@ -249,6 +291,23 @@ def test_an_element_without_end_is_refused() -> None:
         list(read_table(PRESETS["bulk-json"], endless()))
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        rb'{"_time":"\ud800","a":1}', rb'{"_time":"2020-01-01T00:00:00Z","a":"\udfff"}',
+        rb'{"_time":"2020-01-01T00:00:00Z","\ud800":1}', rb'{"_time":"2020-01-01T00:00:00Z","\ud800":[]}',
+    ],
+)  # fmt: skip
+def test_half_a_character_refuses_its_row_alone(row: bytes) -> None:
+    """JSON can write what no text can hold; what is told of it is a text."""
+    chunks = read("bulk-json", row + b'\n{"_time":"2020-01-01T00:00:01Z","a":1}\n')
+
+    assert [1] == [found["a"] for found in rows_of(chunks)]
+    [refused] = [one for chunk in chunks for one in chunk.refused]
+    assert 1 == refused.line
+    assert msgspec.json.encode(refused)
+
+
 values = st.one_of(
     st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(min_size=1, max_size=5), st.just(0.25)
 )
@@ -378,6 +437,35 @@ def test_damaged_columnar_files_are_refused(preset: str, octets: bytes) -> None:
     """Truncated files, other bytes and files without times say so and give nothing else."""
     with pytest.raises(Refused):
         list(read_table(PRESETS[preset], io.BytesIO(octets)))
+
+
+@pytest.mark.parametrize(
+    ("times", "reasons"),
+    [
+        (pa.array([1.5, None]), {1: "is no time of the declared formats", 2: "there is no time"}),
+        (pa.array([True, False]), dict.fromkeys((1, 2), "is no time of the declared formats")),
+        (pa.array([None, None]), dict.fromkeys((1, 2), "there is no time")),
+        (pa.array([2**62, -(2**62)], pa.timestamp("s", "UTC")), {1: "lies after", 2: "lies before"}),
+    ],
+)
+def test_columns_that_are_no_times_refuse_their_rows(times: pa.Array, reasons: dict[int, str]) -> None:
+    """Whatever their type is, and however far they are beyond what a time can be."""
+    chunks = list(
+        read_table(PRESETS["arrow"], [arrow(pa.table({"_time": times, "a": [1.0, 2.0]}), as_file=False)])
+    )
+    told = refused_of(chunks)
+
+    assert [] == rows_of(chunks)
+    assert reasons.keys() == told.keys()
+    assert all(told[line].startswith(reason) for line, reason in reasons.items()), told
+
+
+def test_times_may_be_numbered_texts() -> None:
+    """What repeats is often written as a dictionary."""
+    times = pa.array(["2020-01-01T00:00:00Z", "2020-01-01T00:00:01Z"]).dictionary_encode()
+    chunks = read_table(PRESETS["arrow"], [arrow(pa.table({"_time": times, "a": [1.0, 2.0]}), as_file=False)])
+
+    assert [1.0, 2.0] == [row["a"] for row in rows_of(list(chunks))]
 
 
 def test_parquet_is_bounded_by_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:

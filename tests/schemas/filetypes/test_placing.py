@@ -308,3 +308,11 @@ def test_rows_are_counted_by_arrays_of_any_size() -> None:
 
     assert ([], [], 0) == (placement.placed, placement.refused, placement.rows_stored)
     assert np.array_equal([], chunk.time_ms)
+
+
+def test_a_narrow_chunk_of_refused_rows_places_nothing() -> None:
+    """Every row is refused with its own reason, before any sensor is looked for (SM-06)."""
+    narrow = msgspec.structs.replace(BASE, narrow=Narrow(sensor="s", value="v"))
+    placement = place(narrow, b"t,s,v\nnever,a,1\n")
+
+    assert ([], [2]) == (placement.placed, [row.line for row in placement.refused])

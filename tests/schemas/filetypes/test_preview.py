@@ -107,3 +107,12 @@ def test_a_sought_file_is_previewed() -> None:
     """A file that can be sought is read from its beginning; what is no Parquet says so."""
     assert "is no whole parquet file" in preview(PRESETS["parquet"], io.BytesIO(b"PAR1 junk")).problem
     assert 2 == preview(TYPE, io.BytesIO(OCTETS)).rows_read
+
+
+@pytest.mark.parametrize("before", ["", "x\n"])
+def test_a_head_with_an_endless_cell_says_what_is_wrong(before: str) -> None:
+    """It is no name, whatever the library would say of it (S9)."""
+    file_type = FileType(name="x", time_columns=("t",), metadata_names=("a",))
+    seen = preview(file_type, [f"{before}t,{'x' * 200_000}\n".encode()])
+
+    assert "more than 255 characters" in seen.problem

@@ -232,3 +232,21 @@ def test_a_broken_seal_is_named(strength: int) -> None:
 
     with pytest.raises(Malformed, match="seal"):
         taken("a.zip", bytes(packed), (b"secret",))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_named_however_it_is_packed(method: int) -> None:
+    """Each library has its own words for bytes that nobody packed; ours are the same."""
+    packed = bytearray(zipped({"a": TEXT}, method))
+    packed[60:70] = b"\xff" * 10
+
+    with pytest.raises(Malformed, match="damaged"):
+        taken("a", bytes(packed))
+
+
+def test_a_name_that_is_no_text_is_named() -> None:
+    """The name of a member in front of it is read, too."""
+    packed = zipped({"µ": TEXT}).replace("µ".encode(), b"\xff\xff", 1)
+
+    with pytest.raises(Malformed, match="damaged"):
+        taken("a", packed)

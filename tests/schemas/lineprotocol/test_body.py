@@ -113,7 +113,10 @@ def test_times_are_cut_to_milliseconds(time, expected):
     assert [expected] == group.time_ms.tolist()
 
 
-@pytest.mark.parametrize("text", ["99999999999999999999", "9999999999999999999", "1e3", "١", "1_0", "+1"])
+@pytest.mark.parametrize(
+    "text",
+    ["99999999999999999999", "9999999999999999999", "-9223372036854775808", "1e3", "١", "1_0", "+1"],
+)
 def test_what_is_no_time(text):
     """A time that is none, or beyond the year 9999, refuses its line and no other."""
     body = read_body(f"m v=1 {text}\nm v=2 3".encode(), Precision.SECONDS, NOW_MS)
@@ -136,5 +139,7 @@ def test_hostile_bodies_take_time_in_proportion():
         "\\" * 100_000,
         "m" + ",a=b" * 20_000 + " v=1",
         "m v=1,=" * 20_000,
+        "m v=1" + " " * 400_000 + "x",
+        "m v=" + "1" * 400_000 + "x",
     ):
         read_body(text.encode(), Precision.NANOSECONDS, NOW_MS)

@@ -41,6 +41,16 @@ def test_words_that_are_values_and_words_that_are_none(kind, mixed):
     assert [value for _, value in good] == values[: len(good)]
 
 
+@pytest.mark.parametrize(
+    "word", ["1" * 400_000 + "x", "0" * 400_000 + "1e-999", "0." + "0" * 400_000 + "1e-999"]
+)
+def test_hostile_words_take_time_in_proportion(word):
+    """Digits without number are read once, whatever follows them (S9)."""
+    found = converted(Variable(name="v", type=VariableType.DOUBLE, id=1), [word, "1.5"])
+
+    assert [True, False] == found.faulty.tolist()
+
+
 def test_new_variables_look_like_their_first_word():
     """Text, truth, whole number with its suffix, and every other number."""
     looks = [looks_like(word) for word in ('"x"', "t", "7i", "7", "1.5", "x", "nan")]
