@@ -10,14 +10,14 @@ import sys
 import time
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
 
 from cli.complaints import Complaint
-from cli.model import find_asset, is_asset_id
+from cli.model import create_asset_with, find_asset, is_asset_id
 from cli.progress import Progress
 from cli.target import connect
 from client import Client, Forbidden, PreconditionFailed
@@ -31,6 +31,10 @@ PREVIEW_CHARACTERS: Final = 200_000
 """Below what the service takes with a preview."""
 
 
+ASPECT: Final = "logger"
+"""Of an asset that is made for a file, where neither the caller nor the file type names another one."""
+
+
 @dataclass(slots=True, frozen=True)
 class Choices:
     """The options of `import`."""
@@ -39,6 +43,7 @@ class Choices:
     asset: str
     aspect: str = ""
     new_columns: str | None = None
+    create: bool = False
     again: bool = False
     replaces: str = ""
     key: str = ""
@@ -68,6 +73,7 @@ def run(files: Sequence[Path], choices: Choices) -> None:
     """Import files one after the other; exits with 1 where one failed."""
     failed = False
     with connect() as client:
+        choices = created(client, choices)
         asset_id = asset_of(client, choices.asset)
         for file in files:
             failed |= import_one(client, asset_id, file, choices).state != "done"
@@ -98,6 +104,15 @@ def asset_of(client: Client, named: str) -> str:
     if asset is None:
         raise Complaint(f"there is no asset {named}")
     return asset.asset_id
+
+
+def created(client: Client, choices: Choices) -> Choices:
+    """Make the asset where it is wanted and not there, with an aspect that grows by what a file has."""
+    if not choices.create or find_asset(client, choices.asset) is not None:
+        return choices
+    declared = client.call(calls.get_file_type(choices.type_)).get("aspect")
+    made = create_asset_with(client, choices.asset, choices.aspect or declared or ASPECT, [])
+    return replace(choices, asset=made.asset_id, new_columns=choices.new_columns or "extend")
 
 
 def import_one(client: Client, asset_id: str, file: Path, choices: Choices) -> Job:

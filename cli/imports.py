@@ -40,6 +40,9 @@ def import_() -> None:
     type=click.Choice(["refuse", "quarantine", "extend"]),
     help="What becomes of columns that no rule places, if not what the file type says.",
 )
+@click.option(
+    "--create", is_flag=True, help="Make the asset where there is none, with an aspect that the files extend."
+)
 @click.option("--again", is_flag=True, help="Import them even if the same was imported before.")
 @click.option("--replaces", metavar="JOB", default="", help="The import of an earlier version.")
 @click.option("--key", metavar="NAME", default="", help="Name of the key of encrypted archives.")

@@ -85,7 +85,7 @@ def find_place(
     if asset is None:
         if not create:
             raise Complaint(f"no asset {asset_text!r}; add --create to make it, or give another --asset")
-        asset = _create(client, asset_text, aspect, columns)
+        asset = create_asset_with(client, asset_text, aspect, columns)
     aspect_type = find_aspect(client, asset, aspect)
     return Place(asset, aspect, check_columns(aspect_type, columns))
 
@@ -146,8 +146,11 @@ def to_variables(columns: Sequence[Column]) -> list[Variable]:
     ]
 
 
-def _create(client: Client, asset_name: str, aspect: str, columns: Sequence[Column]) -> Asset:
-    """Make aspect type, asset type and asset; types of the same id are taken if they fit."""
+def create_asset_with(client: Client, asset_name: str, aspect: str, columns: Sequence[Column]) -> Asset:
+    """Make aspect type, asset type and asset; types of the same id are taken if they fit.
+
+    Without columns the aspect has no variables yet.
+    """
     tenant = tenant_of(client)
     aspect_type_id = _create_aspect_type(client, tenant, asset_name, aspect, columns)
     asset_type_id = f"{tenant}.{_type_name(asset_name)}"

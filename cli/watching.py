@@ -22,7 +22,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from cli.complaints import Complaint
-from cli.import_command import Choices, asset_of, import_one
+from cli.import_command import Choices, asset_of, created, import_one
 from cli.target import connect
 from client import (
     ApiError,
@@ -188,6 +188,7 @@ def is_written(stamp: Stamp, processes: Path = _PROCESSES) -> bool:
 def run(folder: Path, choices: Choices, settle_s: float, *, once: bool) -> None:
     """Watch a folder until interrupted, or (once) until nothing of it is left to be done."""
     with connect() as client:
+        choices = created(client, choices)
         asset_id = asset_of(client, choices.asset)
         watched = Watched(folder, settle_s, is_written)
         watched.remember()

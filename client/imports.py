@@ -103,6 +103,13 @@ def create_import(asked: Mapping[str, Any]) -> Call[Job]:
     return Call(request, lambda response: decode(response, Job), repeatable=False)
 
 
+def get_file_type(name: str) -> Call[dict[str, Any]]:
+    """Give a file type, or a preset."""
+    return Call(
+        Request("GET", f"{OWN}/filetypes/{quote(name, safe='')}"), lambda response: decode(response, dict)
+    )
+
+
 def create_file_type(file_type: Mapping[str, Any]) -> Call[None]:
     """Store a new file type."""
     return _nothing(

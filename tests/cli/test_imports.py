@@ -41,6 +41,8 @@ class FakeImports(FakeService):
             return answer(201)
         if parts.path == f"{OWN}/jobs":
             return answer(200, {"jobs": [json.loads(self.job(**self.end)[2])]})
+        if parts.path == f"{OWN}/filetypes/t":
+            return answer(200, {"name": "t", "aspect": "tracking"})
         if parts.path == f"{OWN}/filetypes/preview":
             return answer(200, {
                 "columns": [{"name": "t", "use": "time"}, {"name": "a", "use": "value", "unit": "m/s"}],
@@ -55,6 +57,23 @@ def fake(monkeypatch):
     """Make a stand-in; nobody waits."""
     monkeypatch.setattr(import_command, "LOOK_S", 0.0)
     return FakeImports()
+
+
+def test_an_asset_is_made_for_a_file(run, fake, tmp_path):
+    """With an aspect that has nothing yet and is extended; one that is there stays as it is (SM-03)."""
+    (tmp_path / "a.csv").write_text("t,a\n2020,1\n")
+    refused = run("import", "a.csv", "--type", "t", "--asset", "tower")
+    made = run("import", "a.csv", "--type", "t", "--asset", "tower", "--create")
+    run("import", "a.csv", "--type", "t", "--asset", "tower", "--create")
+
+    assert "there is no asset tower" in refused.stdout + refused.stderr
+    assert 0 == made.exit_code, made.stdout + made.stderr
+    [asset_type] = fake.things["assettypes"].values()
+    assert ["tracking"] == [each["name"] for each in asset_type["aspects"]]
+    [tower] = [each for each in fake.things["assets"].values() if "tower" == each["name"]]
+    asked = [json.loads(body) for method, path, _, body in fake.sent if path == f"{OWN}/imports"]
+    assert [tower["assetId"]] * 2 == [each["entity"] for each in asked]
+    assert ["extend", None] == [each.get("newColumns") for each in asked]
 
 
 def test_a_file_is_sent_imported_and_followed(run, fake, tmp_path):
