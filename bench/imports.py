@@ -229,7 +229,7 @@ def _watched(system: Aspectstore, found: Imported) -> Iterator[None]:
         ended.set()
         thread.join()
     deadline = perf_counter() + GONE_S
-    while all(Path(f"/proc/{pid}").exists() for pid in seen) and perf_counter() < deadline:
+    while any(Path(f"/proc/{pid}").exists() for pid in seen) and perf_counter() < deadline:
         sleep(LOOK_S)  # The time of a process is its parent's once it is gone.
     found.used_s = {part: sum(map(cpu_seconds, pids)) - before[part] for part, pids in parts.items()}
 
