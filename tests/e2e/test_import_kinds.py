@@ -229,9 +229,9 @@ def test_a_public_file_imports_by_a_declared_type(command, client, tmp_path, tes
         expected.setdefault(row["CBSA"], []).append(record)
     variables = [Variable(name="aqi", data_type="INT"), Variable(name="category", data_type="STRING")]
     client.create_aspect_type("acme.Quality", "Quality", variables)
-    client.create_asset_type("acme.Area", "Area", {"quality": "acme.Quality"})
-    state = client.create_asset("California", "acme.Area")
-    areas = {name: client.create_asset(name, "acme.Area", state.asset_id) for name in expected}
+    client.create_asset_type("acme.County", "Area", {"quality": "acme.Quality"})
+    state = client.create_asset("California", "acme.County")
+    areas = {name: client.create_asset(name, "acme.County", state.asset_id) for name in expected}
     declared = tmp_path / "aqi.toml"
     declared.write_text(AREAS)
 

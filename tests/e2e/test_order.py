@@ -298,7 +298,8 @@ async def all_sealed_and_purged(house: House, operations: list[Operation]) -> No
                 tenant.ask("DELETE", f"{SERIES}/{asset}/{ASPECT}{between}")
     store = await wiring.open_series(settings_of(house.service), writable=False)
     try:
-        deadline = monotonic() + 90
+        # A slice that was quiet between rounds counts as slow, and is left for twice as long as that was.
+        deadline = monotonic() + 240
         series = [
             SeriesId(TenantId(name), AssetId(asset), AspectId(f"{1:032x}"))
             for name, assets in house.assets.items()

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from schemas.errors import StreamUnavailable
+from streams.valkey import lanes as lanes_module
 from streams.valkey.lanes import LANE_BYTES_MIN, Lanes
 
 SMALL, LARGE = 100, LANE_BYTES_MIN
@@ -139,8 +140,9 @@ async def test_a_caller_who_leaves_is_not_sent(lanes, lines):
     assert [[b"a", b"b"], [b"d"]] == sent(lines)
 
 
-async def test_what_is_held_fails_when_the_lanes_are_closed(lanes, lines):
+async def test_what_is_held_fails_when_the_lanes_are_closed(monkeypatch, lanes, lines):
     """Nobody waits for an answer that cannot come, and nothing sets out afterwards."""
+    monkeypatch.setattr(lanes_module, "HOLD_S", 60.0)  # However slow this machine is.
     await send(lanes, b"a", b"b")
     await next(line for line in lines if line.sent).come_back()
     [held] = await send(lanes, b"c")
