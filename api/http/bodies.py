@@ -2,6 +2,7 @@
 
 * a missing Content-Type is JSON; JSON and merge-patch are read, anything else is refused (design 8.22);
 * JSON may come as gzip or zstd and is limited as it is after decompression, all else comes as it is (TB-80);
+* on our own routes a number in place of a truth value, and the like, is refused;
 * duplicate members, NaN, NUL, lone surrogates and numbers beyond a double are refused (design 8.10).
 
 Sizes are limited by the framework (`request_max_body_size` of a route); everything here follows the guard,
@@ -15,6 +16,7 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
+import msgspec
 from litestar import Request
 from litestar.datastructures import State
 
@@ -34,6 +36,9 @@ MULTIPART_TYPES: Final = frozenset({"multipart/form-data"})
 
 IN_THREAD_BYTES: Final = 128 * KB
 """A larger body is decompressed beside the loop: it takes longer than the change of threads."""
+
+OWN: Final = "/api/aspectstore/"
+"""Begins the paths of our own routes."""
 
 EXPANDED: Final = "expanded_body"
 """Where a decompressed body is kept while its request lasts."""
@@ -67,8 +72,12 @@ class StrictRequest(Request[Identity, None, State]):
         return await super().body()
 
     async def json(self) -> Any:
-        """Give the body as plain values; Malformed with a pointer for what `parse_strictly` refuses."""
-        return parse_strictly(await self.body())
+        """Give the body as plain values; Malformed with a pointer for what is refused."""
+        value = parse_strictly(await self.body())
+        wanted = self.route_handler.parsed_data_field
+        if wanted is not None and self.url.path.startswith(OWN):
+            demand_types(value, wanted.annotation)
+        return value
 
 
 def check_media(request: Request[Any, Any, Any]) -> None:
@@ -125,6 +134,24 @@ def parse_strictly(body: bytes) -> Any:
         raise Malformed("A number of the body is too long.") from error
     _check_values(value, "")
     return value
+
+
+def demand_types(value: Any, form: Any) -> None:
+    """Refuse a number or a text in place of another type, which the framework would take for one.
+
+    Only on routes of our own: clients of the dialect are used to it. What the framework refuses as well is
+    left to it, as it tells every place.
+    """
+    try:
+        msgspec.convert(value, form, str_keys=True)
+    except msgspec.ValidationError as error:
+        try:
+            msgspec.convert(value, form, strict=False, str_keys=True)
+        except msgspec.ValidationError:
+            return
+        words, _, place = str(error).partition(" - at `$")
+        pointer = "".join(f"/{part}" for part in re.split(r"[.\[\]`]+", place) if part)
+        raise Malformed(f"{words}.", pointer) from None
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -118,6 +118,8 @@ async def test_every_problem_is_told_at_once(regular):
         ({"every": "5h"}, None),
         ({"every": "10m"}, None),
         ({"keep": 0}, None),
+        ({"paused": 0}, "/paused"),
+        ({"keep": "3"}, "/keep"),
         ({"cron": "* * * * *"}, None),
     ],
 )
