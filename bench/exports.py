@@ -14,10 +14,8 @@ import hashlib
 import io
 import json
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, sleep
@@ -29,10 +27,10 @@ import pyarrow.parquet as pa_parquet
 
 from bench import plots
 from bench.figures import Question
+from bench.job_watch import JOB, LOOK_S, PART_BYTES, send, watched
 from bench.logger_source import CHUNK_ROWS, LoggerSource
 from bench.ours import Aspectstore
 from bench.report import millions, surroundings, table
-from bench.service import cpu_seconds, descendants, peak_bytes
 from bench.speed import scratch_directory
 from bench.tenant import Refused
 from bench.verdict import Verdict, conclude, store_arguments, verdict_table
@@ -44,8 +42,6 @@ from client.models import Variable
 
 YEARS_ROWS = 6 * 365 * 144
 SECONDS_MAX, MEMORY_MB_MAX = 60.0, 512
-PART_BYTES = 8 * 2**20
-LOOK_S, WATCH_S = 0.05, 0.2
 QUANTITIES = ("wind_speed", "wind_direction", "air_temperature", "air_pressure", "relative_humidity")
 """Sensor types: each has as many sensors as the others."""
 ASPECT = "table"
@@ -97,7 +93,7 @@ class Exported:
     """From the request to the job's end."""
     fetch_s: float = 0.0
     octets: int = 0
-    used_s: float = 0.0
+    used_s: dict[str, float] = field(default_factory=dict)
     """Processor time of the job."""
     peak_bytes: int = 0
     """Most of the process that did the job."""
@@ -145,7 +141,7 @@ def load(client: Client, source: LoggerSource, tenant: str, path: Path) -> str:
     request = Request("PUT", f"/api/aspectstore/v1/sensors/{asset}", headers, body)
     client.call(Call(request, lambda _: None))
     source.write_parquet(path)
-    _send(client, asset, path)
+    send(client, asset, path)
     job = client.call(calls.create_import({"entity": asset, "files": [path.name], "type": TYPE["name"]}))
     while not job.has_ended:
         sleep(LOOK_S)
@@ -161,20 +157,11 @@ def quantity_of(source: LoggerSource, column: int) -> str:
     return QUANTITIES[column * len(QUANTITIES) // len(source.columns)]
 
 
-def _send(client: Client, asset: str, path: Path) -> None:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if size <= PART_BYTES:
-            client.call(calls.put_file(asset, path.name, file.read()))
-            return
-        client.call(calls.start_upload(asset, path.name))
-        for number in range(1, -(-size // PART_BYTES) + 1):
-            last = number * PART_BYTES >= size
-            client.call(calls.put_part(asset, path.name, number, file.read(PART_BYTES), last=last))
-
-
 def _export(system: Aspectstore, client: Client, asset: str, path: Path, found: Exported) -> None:
-    with _watched(system, found):
+    service = system.service
+    assert service is not None
+    jobs = list(service.processes("workers.main jobs"))
+    with watched(jobs, {JOB: jobs}, found):
         began = perf_counter()
         export = client.call(exports.create_export({"assets": [asset], **found.kind.asked}))
         while not export.job.has_ended:
@@ -199,36 +186,6 @@ def _fetch(client: Client, export_id: str, download: Download, path: Path) -> No
             out.write(octets)
     if digest.hexdigest() != download.sha256:
         raise Refused("what was fetched is not what the service made")
-
-
-@contextmanager
-def _watched(system: Aspectstore, found: Exported) -> Iterator[None]:
-    """Note the processor time of the job while the body runs, and its most memory."""
-    service, ended = system.service, threading.Event()
-    assert service is not None
-    jobs = list(service.processes("workers.main jobs"))
-    resting, seen = _below(jobs), set[int]()
-
-    def watch() -> None:
-        while not ended.wait(WATCH_S):
-            seen.update(_below(jobs) - resting)
-            found.peak_bytes = max(found.peak_bytes, *map(peak_bytes, seen), 0)
-
-    before = sum(map(cpu_seconds, jobs))
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-    while any(Path(f"/proc/{pid}").exists() for pid in seen):
-        sleep(LOOK_S)  # The time of a process is its parent's once it is gone.
-    found.used_s = sum(map(cpu_seconds, jobs)) - before
-
-
-def _below(pids: Sequence[int]) -> set[int]:
-    return {below for pid in pids for below in descendants(pid)}
 
 
 # What was fetched
@@ -303,7 +260,7 @@ def report(name: str, found: Sequence[Exported], plan: Plan) -> str:
             f"{each.export_s:.1f}",
             f"{each.fetch_s:.1f}",
             millions(each.rate),
-            millions(each.source.values / max(each.used_s, 1e-9)),
+            millions(each.source.values / max(each.used_s[JOB], 1e-9)),
             f"{each.octets / 1e6:.0f} MB",
             f"{each.peak_bytes / 2**20:.0f} MB",
         ]

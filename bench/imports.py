@@ -16,9 +16,8 @@ from __future__ import annotations
 import math
 import re
 import sys
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +28,10 @@ import numpy as np
 
 from bench import plots
 from bench.figures import Question
+from bench.job_watch import JOB, LOOK_S, send, watched
 from bench.logger_source import BEGIN_MS, LoggerSource
 from bench.ours import Aspectstore
 from bench.report import millions, surroundings, table
-from bench.service import cpu_seconds, descendants, peak_bytes
 from bench.speed import scratch_directory
 from bench.tenant import Refused
 from bench.verdict import Verdict, conclude, store_arguments, verdict_table
@@ -41,12 +40,8 @@ from client import imports as calls
 from client.imports import Job
 from client.models import Variable
 
-PART_BYTES = 8 * 2**20
-LOOK_S, WATCH_S = 0.05, 0.2
 LOST_S = 3_600.0
 """A job that takes longer hangs."""
-GONE_S = 10.0
-"""Within which the process of a job that has ended is gone."""
 CSV_MIN, PARQUET_MIN = 1e6, 3e6
 """Values a second that one core of the job must do."""
 MEMORY_MB_MAX = 512
@@ -55,7 +50,7 @@ YEARS_ROWS = 6 * 365 * 144
 """A row each ten minutes for six years: 25.2 million values of 80 columns."""
 ROW_BYTES = 452
 """Of text, on average."""
-JOB, WRITER, STORE = "job", "writer", "store"
+WRITER, STORE = "writer", "store"
 ASKED_AT_ONCE = 20
 """Columns of one question: a query names so many functions at most."""
 
@@ -169,7 +164,7 @@ def _asset(client: Client, source: LoggerSource, tenant: str) -> str:
 def _import(system: Aspectstore, client: Client, asset: str, path: Path, found: Imported) -> None:
     """Send a file and have it imported, with an eye on the processes."""
     began = perf_counter()
-    _send(client, asset, path)
+    send(client, asset, path)
     found.sent_s = perf_counter() - began
     asked = {"entity": asset, "files": [path.name], "type": found.kind.type}
     with _watched(system, found):
@@ -186,56 +181,21 @@ def _import(system: Aspectstore, client: Client, asset: str, path: Path, found: 
     _demand_done(job, found.source)
 
 
-def _send(client: Client, asset: str, path: Path) -> None:
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if size <= PART_BYTES:
-            client.call(calls.put_file(asset, path.name, file.read()))
-            return
-        client.call(calls.start_upload(asset, path.name))
-        for number in range(1, -(-size // PART_BYTES) + 1):
-            last = number * PART_BYTES >= size
-            client.call(calls.put_part(asset, path.name, number, file.read(PART_BYTES), last=last))
+def _watched(system: Aspectstore, found: Imported) -> AbstractContextManager[None]:
+    """Note what all parts of a service use."""
+    service = system.service
+    assert service is not None
+    jobs = list(service.processes("workers.main jobs"))
+    parts = {JOB: jobs, WRITER: list(service.processes("workers.main writer"))}
+    if system.cassandra is not None:
+        parts[STORE] = [system.cassandra.pid]
+    return watched(jobs, parts, found)
 
 
 def _demand_done(job: Job, source: LoggerSource) -> None:
     wanted = {"rows": source.rows, "stored": source.rows, "duplicates": 0, "refused": 0}
     if job.state != "done" or {name: job.counts.get(name) for name in wanted} != wanted:
         raise Refused(f"the job ended {job.state}: {job.message} {job.counts}")
-
-
-@contextmanager
-def _watched(system: Aspectstore, found: Imported) -> Iterator[None]:
-    """Note what the parts of a service use while the body runs, and the most memory of a job."""
-    service, ended = system.service, threading.Event()
-    assert service is not None
-    jobs = list(service.processes("workers.main jobs"))
-    parts = {JOB: jobs, WRITER: list(service.processes("workers.main writer"))}
-    if system.cassandra is not None:
-        parts[STORE] = [system.cassandra.pid]
-    resting, seen = _below(jobs), set[int]()
-
-    def watch() -> None:
-        while not ended.wait(WATCH_S):
-            seen.update(_below(jobs) - resting)
-            found.peak_bytes = max(found.peak_bytes, *map(peak_bytes, seen), 0)
-
-    before = {part: sum(map(cpu_seconds, pids)) for part, pids in parts.items()}
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-    deadline = perf_counter() + GONE_S
-    while any(Path(f"/proc/{pid}").exists() for pid in seen) and perf_counter() < deadline:
-        sleep(LOOK_S)  # The time of a process is its parent's once it is gone.
-    found.used_s = {part: sum(map(cpu_seconds, pids)) - before[part] for part, pids in parts.items()}
-
-
-def _below(pids: Iterable[int]) -> set[int]:
-    return {below for pid in pids for below in descendants(pid)}
 
 
 # What is stored

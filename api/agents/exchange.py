@@ -23,7 +23,7 @@ from api.agents.quarantine import Quarantine, Refused
 from api.beside import beside
 from api.catalog.index import CatalogIndex
 from api.identity.tokens import Identity
-from api.series.ingest import Write, rate_of
+from api.series.ingest import Write, rate_of_part
 from api.series.service import SeriesService
 from runtime.ports import Ports
 from schemas.agents import Taken
@@ -268,9 +268,8 @@ class ExchangeService:
 def _write(sender: Sender, outcome: Outcome, share: Share, profile: Profile) -> Write:
     """Make the write of one series, which pays its part of the payload."""
     assert outcome.found is not None
-    size = max(1, len(outcome.tuple.payload) * share.values // len(outcome.found.values))
-    # More than the burst of a series could never be paid.
-    rate = rate_of(profile, min(size, profile.series_burst_bytes or size), late=sender.late)
+    payload_bytes, values = len(outcome.tuple.payload), len(outcome.found.values)
+    size, rate = rate_of_part(profile, payload_bytes, share.values, values, late=sender.late)
     series = SeriesId(sender.tenant, share.aspect.asset_id, share.aspect.aspect_id)
     change = Upsert(share.columns)
     return Write(sender.tenant, series, share.aspect.type, change, None, rate, size, sender.late)

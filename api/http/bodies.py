@@ -75,7 +75,7 @@ class StrictRequest(Request[Identity, None, State]):
         """Give the body as plain values; Malformed with a pointer for what is refused."""
         value = parse_strictly(await self.body())
         wanted = self.route_handler.parsed_data_field
-        if wanted is not None and self.url.path.startswith(OWN):
+        if wanted is not None and self.scope["path"].startswith(OWN):
             demand_types(value, wanted.annotation)
         return value
 

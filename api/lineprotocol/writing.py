@@ -16,7 +16,7 @@ from api.catalog.index import CatalogIndex
 from api.identity.tokens import Identity
 from api.lineprotocol.creating import Maker, Note, is_lacking, locate, missing
 from api.lineprotocol.inlets import Inlets
-from api.series.ingest import Write, rate_of
+from api.series.ingest import Write, rate_of_part
 from api.series.service import SeriesService
 from runtime.ports import Ports
 from schemas.changes import Upsert
@@ -95,9 +95,7 @@ class LineWriter:
         count = sum(share.lines for share in shares)
         writes = []
         for share in shares:
-            size = max(1, len(sent.body) * share.lines // count)
-            # More than the burst of a series could never be paid.
-            rate = rate_of(profile, min(size, profile.series_burst_bytes or size), late=late)
+            size, rate = rate_of_part(profile, len(sent.body), share.lines, count, late=late)
             change = Upsert(share.columns)
             writes.append(
                 Write(caller.tenant, share.target.series, share.target.type, change, None, rate, size, late)

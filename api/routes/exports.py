@@ -6,19 +6,17 @@ from base64 import b64encode
 from typing import Annotated, Any, Final
 
 from litestar import Response, delete, get, post
-from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
-from litestar.response import Stream
 
 from api.exports.service import Exports
 from api.exports.wire import ExportIn, ExportOut, ExportsOut, export_out
 from api.guard.tenancy import Caller
+from api.http.ranges import span_of, streamed
 from api.http.wire import refusals
 from api.identity.scopes import SERIES_READ, require
 from api.routes.parts import named_header
 from api.services import Serving
-from schemas.files import Span, parse_range
 from schemas.limits import JOBS_LISTED_MAX
 from storage.export_parts import Download
 
@@ -131,13 +129,8 @@ async def get_content(
     headers = _described(kept)
     if if_none_match is not None and _names(if_none_match, headers["etag"]):
         return Response(b"", status_code=304, headers={"etag": headers["etag"]}, media_type="text/plain")
-    span = _span(range_ if if_range in {None, headers["etag"]} else None, kept.size)
-    blocks = await exports.blocks(request.user, kept, span)
-    headers["content-length"] = str(span.end - span.start)
-    partial = span != Span(0, kept.size)
-    if partial:
-        headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{kept.size}"
-    return Stream(blocks, status_code=206 if partial else 200, headers=headers)
+    span = span_of(range_ if if_range in {None, headers["etag"]} else None, kept.size, "download")
+    return streamed(await exports.blocks(request.user, kept, span), span, kept.size, headers)
 
 
 @delete(
@@ -163,25 +156,9 @@ def _described(kept: Download) -> dict[str, str]:
         "etag": f'"{kept.sha256}"',
         "digest": f"sha-256={digest}",
         "repr-digest": f"sha-256=:{digest}:",
-        "accept-ranges": "bytes",
         "content-disposition": f'attachment; filename="{kept.name}"',
-        "content-security-policy": "sandbox",
-        "x-content-type-options": "nosniff",
     }
 
 
 def _names(listed: str, etag: str) -> bool:
     return any(tag.strip().removeprefix("W/") in {etag, "*"} for tag in listed.split(","))
-
-
-def _span(wanted: str | None, size: int) -> Span:
-    """Give what is asked for; 416 where that is nothing."""
-    span = parse_range(wanted, size)
-    if span is None:
-        return Span(0, size)
-    if span.start >= span.end:
-        headers = {"content-range": f"bytes */{size}"}
-        raise HTTPException(
-            status_code=416, detail="No byte of the download is in the range.", headers=headers
-        )
-    return span

@@ -15,13 +15,13 @@ from litestar import Response, delete, get, put
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, PathParameter, QueryParameter
-from litestar.response import Stream
 
 from api.files.service import NO_FILE, Place
 from api.guard.tenancy import Caller
 from api.http.bodies import ANY_TYPE
 from api.http.budget import HOLDING
 from api.http.hal import Preconditions, version_in
+from api.http.ranges import span_of, streamed
 from api.http.watch import ARRIVAL
 from api.http.wire import refusals
 from api.identity.scopes import FILES_DELETE, FILES_READ, FILES_WRITE, require
@@ -30,7 +30,7 @@ from api.services import Serving
 from schemas import codes
 from schemas.errors import Invalid, NotFound, Problem
 from schemas.file_queries import parse_filter, path_in, predicate_of, sorter
-from schemas.files import FileEntry, Span, describe_file, media_type, parse_path, parse_range
+from schemas.files import FileEntry, Span, describe_file, media_type, parse_path
 from schemas.limits import (
     FILE_BODY_BYTES_MAX,
     FILE_BODY_S_MAX,
@@ -198,20 +198,12 @@ async def get_file(
         return _span(request, range_, _shown(entry, reached.spans))
 
     entry, span, blocks = await services.files.open(place, choose)
-    size = entry.file.size
     headers = {
         "content-type": media_type(entry.file.type),  # as it was told: the framework would add a charset
         "etag": str(entry.version),
-        "accept-ranges": "bytes",
-        "content-length": str(span.end - span.start),
         "content-disposition": f"attachment; filename*=UTF-8''{quote(entry.name, safe='')}",
-        "content-security-policy": "sandbox",
-        "x-content-type-options": "nosniff",
     }
-    partial = span != Span(0, size)
-    if partial:
-        headers["content-range"] = f"bytes {span.start}-{span.end - 1}/{size}"
-    return Stream(blocks, status_code=206 if partial else 200, headers=headers)
+    return streamed(blocks, span, entry.file.size, headers)
 
 
 @delete(
@@ -317,15 +309,8 @@ async def _body(request: Caller, services: Serving) -> AsyncGenerator[bytes]:
 
 def _span(request: Caller, wanted: str | None, entry: FileEntry) -> Span:
     """Give what of a file is asked for; 416 where that is nothing, all where `If-Range` means another."""
-    size = entry.file.size
     unchanged = request.headers.get("if-range", str(entry.version)).strip('"') == str(entry.version)
-    span = parse_range(wanted, size) if unchanged else None
-    if span is None:
-        return Span(0, size)
-    if span.start >= span.end:
-        headers = {"content-range": f"bytes */{size}"}
-        raise HTTPException(status_code=416, detail="No byte of the file is in the range.", headers=headers)
-    return span
+    return span_of(wanted if unchanged else None, entry.file.size, "file")
 
 
 def _empty(status: int, version: int | None = None) -> Response[bytes]:

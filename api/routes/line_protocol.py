@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Request, Response, get, head, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import QueryParameter
 
 from api.catalog.tenant_index import Kept
 from api.guard.tenancy import Caller
@@ -23,7 +23,7 @@ from api.identity.scopes import SERIES_WRITE, opened, require
 from api.lineprotocol.writing import Sent, Written
 from api.probe import NEEDED, UP
 from api.routes.parts import named_header
-from api.routes.series import QUOTA
+from api.routes.series import QUOTA, CatchUp
 from api.services import Services, Serving
 from schemas.errors import Malformed, NotFound, Unavailable
 from schemas.filetypes.model import Precision
@@ -59,14 +59,6 @@ _PRECISIONS: Final = {
 }  # fmt: skip
 _POLICIES: Final = frozenset({"", "autogen", "default"})
 
-CatchUp = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Catch-Up",
-        description="`true`: the body drains a backlog, in the lane beside and behind live data.",
-        schema_extra={"enum": ["true", "false"]},
-    ),
-]
 Org = Annotated[str, QueryParameter(description="Name of the tenant, or its id; by default the token's.")]
 OrgId = Annotated[str, QueryParameter(name="orgID", description="Id of the tenant, in place of `org`.")]
 Bucket = Annotated[str, QueryParameter(description="Name or id of the inlet.")]

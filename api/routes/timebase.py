@@ -6,14 +6,14 @@ from typing import Annotated, Any, Final
 
 from litestar import Response, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, PathParameter, QueryParameter
+from litestar.params import PathParameter, QueryParameter
 
 from api.guard.tenancy import Caller, demand
 from api.http.errors import TimeBaseError
 from api.http.wire import refusals
 from api.identity.scopes import SERIES_DELETE, SERIES_WRITE, require
 from api.routes.parts import given_parameters, response_of
-from api.routes.series import APPLIED, QUOTA, RECEIPT, IdempotencyKey, Wait
+from api.routes.series import APPLIED, QUOTA, RECEIPT, CatchUp, IdempotencyKey, Wait
 from api.series.service import WriteOptions, write_options
 from api.services import Services, Serving
 from api.timebase.service import LoadMode, Posted, StoredMessages
@@ -36,15 +36,6 @@ WriteModeIn = Annotated[
         schema_extra={"enum": [mode.value for mode in LoadMode]},
     ),
 ]
-CatchUp = Annotated[
-    str | None,
-    HeaderParameter(
-        name="Catch-Up",
-        description="`true`: the body drains a backlog, in the lane beside and behind live data.",
-        schema_extra={"enum": ["true", "false"]},
-    ),
-]
-
 _WRITING: dict[int, Any] = {
     **refusals(400, 401, 403, 408, 413, 415, 422, 429, 503, shape=TimeBaseError),
     200: ResponseSpec(

@@ -227,6 +227,15 @@ def rate_of(profile: Profile, cost_bytes: int, *, late: bool = False) -> Rate | 
     return Rate(profile.series_rate_bytes_per_s, profile.series_burst_bytes, cost_bytes)
 
 
+def rate_of_part(
+    profile: Profile, body_bytes: int, rows: int, of_rows: int, *, late: bool = False
+) -> tuple[int, Rate | None]:
+    """Give the bytes that some rows of a body count as, and what they take from the rate of their series."""
+    size = max(1, body_bytes * rows // of_rows)
+    # More than the burst of a series could never be paid.
+    return size, rate_of(profile, min(size, profile.series_burst_bytes or size), late=late)
+
+
 def _quota(rate: Rate, debt_us: int) -> Quota:
     rule = LATE_RATE_RULE if rate.lane else RATE_RULE
     return Quota(rule, rate.burst_bytes, rate.bytes_of(debt_us), seconds_of(debt_us))

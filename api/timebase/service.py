@@ -26,7 +26,7 @@ from api.catalog.index import CatalogIndex
 from api.deletes.service import DeleteService
 from api.http.errors import quota_headers
 from api.identity.tokens import Identity
-from api.series.ingest import Accepted, Write, idempotency_of, rate_of
+from api.series.ingest import Accepted, Write, idempotency_of, rate_of_part
 from api.series.service import Answered, SeriesService, WriteOptions
 from api.timebase.reading import StreamReading
 from api.timebase.streams import Held, Note, Streams
@@ -236,9 +236,7 @@ class TimeBaseService:
         writes = []
         for held, columns in shares:
             granted = held.granted
-            size = max(1, len(posted.body) * columns.rows // rows)
-            # More than the burst of a series could never be paid.
-            rate = rate_of(profile, min(size, profile.series_burst_bytes or size), late=options.catch_up)
+            size, rate = rate_of_part(profile, len(posted.body), columns.rows, rows, late=options.catch_up)
             verb = f"TB {posted.mode.value}"[:16]
             once = idempotency_of(caller.tenant, granted.series, options.idempotency_key, verb, posted.body)
             change = Upsert(columns)

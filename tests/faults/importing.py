@@ -225,3 +225,14 @@ class Reader:
         if number < self._seen.get(place, 0) and not lags:
             self.wrong.append(f"{place} shows file {number} after file {self._seen[place]}")
         self._seen[place] = max(number, self._seen.get(place, 0))
+
+
+def running(service: Service) -> Iterator[Site]:
+    """Start a service and make its masts; stop it at the end."""
+    service.start(120)
+    try:
+        site = Site(service)
+        site.build()
+        yield site
+    finally:
+        service.stop()

@@ -16,7 +16,7 @@ from runtime import cassandra_server, valkey_server
 from runtime.cassandra_server import CassandraServer
 from tests.conftest import need
 from tests.faults.house import say
-from tests.faults.importing import CREDENTIALS, VARIABLES, Reader, Site
+from tests.faults.importing import CREDENTIALS, VARIABLES, Reader, Site, running
 
 POINTS = [
     pytest.param(2, id="2"),
@@ -54,17 +54,6 @@ def on_cassandra(store: CassandraServer, tmp_path_factory: pytest.TempPathFactor
     data, name = tmp_path_factory.mktemp("wide") / "data", f"cassandra://{store.address}/killed"
     variables = {**VARIABLES, "ASPECTSTORE_WRITERS": "2", "ASPECTSTORE_LEASE_S": "3"}
     yield from running(Service(data, name, credentials=CREDENTIALS, variables=variables))
-
-
-def running(service: Service) -> Iterator[Site]:
-    """Start a service and make its masts; stop it at the end."""
-    service.start(120)
-    try:
-        site = Site(service)
-        site.build()
-        yield site
-    finally:
-        service.stop()
 
 
 def kill_importer(site: Site, _: random.Random) -> bool:

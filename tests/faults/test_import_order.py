@@ -30,6 +30,7 @@ from tests.faults.importing import (
     TIMES_MS,
     VARIABLES,
     Site,
+    running,
 )
 from tests.faults.operations import read_place
 
@@ -49,14 +50,7 @@ Write = tuple[int, str, int, Row]
 def site(tmp_path: Path) -> Iterator[Site]:
     """Give an embedded service with its masts."""
     need("valkey", valkey_server.missing())
-    service = Service(tmp_path / "data", credentials=CREDENTIALS, variables=VARIABLES)
-    service.start(120)
-    try:
-        site = Site(service)
-        site.build()
-        yield site
-    finally:
-        service.stop()
+    yield from running(Service(tmp_path / "data", credentials=CREDENTIALS, variables=VARIABLES))
 
 
 def test_live_writes_during_an_import_end_in_receipt_order(site: Site) -> None:
