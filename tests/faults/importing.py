@@ -227,6 +227,7 @@ class Reader:
         self._seen[place] = max(number, self._seen.get(place, 0))
 
 
+@contextmanager
 def running(service: Service) -> Iterator[Site]:
     """Start a service and make its masts; stop it at the end."""
     service.start(120)

@@ -36,7 +36,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Give a service with SQLite and its own stream server."""
     need("valkey", valkey_server.missing())
     data = tmp_path_factory.mktemp("embedded") / "data"
-    yield from running(Service(data, credentials=CREDENTIALS, variables=VARIABLES))
+    with running(Service(data, credentials=CREDENTIALS, variables=VARIABLES)) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,8 @@ def on_cassandra(store: CassandraServer, tmp_path_factory: pytest.TempPathFactor
     need("valkey", valkey_server.missing())
     data, name = tmp_path_factory.mktemp("wide") / "data", f"cassandra://{store.address}/killed"
     variables = {**VARIABLES, "ASPECTSTORE_WRITERS": "2", "ASPECTSTORE_LEASE_S": "3"}
-    yield from running(Service(data, name, credentials=CREDENTIALS, variables=variables))
+    with running(Service(data, name, credentials=CREDENTIALS, variables=variables)) as site:
+        yield site
 
 
 def kill_importer(site: Site, _: random.Random) -> bool:

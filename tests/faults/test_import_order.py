@@ -50,7 +50,8 @@ Write = tuple[int, str, int, Row]
 def site(tmp_path: Path) -> Iterator[Site]:
     """Give an embedded service with its masts."""
     need("valkey", valkey_server.missing())
-    yield from running(Service(tmp_path / "data", credentials=CREDENTIALS, variables=VARIABLES))
+    with running(Service(tmp_path / "data", credentials=CREDENTIALS, variables=VARIABLES)) as site:
+        yield site
 
 
 def test_live_writes_during_an_import_end_in_receipt_order(site: Site) -> None:

@@ -16,7 +16,7 @@ from bench.service import Service
 from client import imports as calls
 from runtime import valkey_server
 from tests.conftest import need
-from tests.faults.importing import CREDENTIALS, FILE_TYPE, START_MS, VARIABLES, Site
+from tests.faults.importing import CREDENTIALS, FILE_TYPE, START_MS, VARIABLES, Site, running
 
 SECONDS = 10
 BATCH_ROWS = 12_000_000
@@ -28,20 +28,14 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @contextmanager
-def running(data: Path, limits: dict[str, str]) -> Iterator[Site]:
+def limited(data: Path, limits: dict[str, str]) -> Iterator[Site]:
     """Give a service whose jobs have these limits."""
     need("valkey", valkey_server.missing())
-    service = Service(data, credentials=CREDENTIALS, variables={**VARIABLES, **limits})
-    service.start(120)
-    try:
-        site = Site(service)
-        site.build()
+    with running(Service(data, credentials=CREDENTIALS, variables={**VARIABLES, **limits})) as site:
         arrow = {**FILE_TYPE, "name": "arrow-masts", "format": "arrow", "timeFormats": [], "assetColumn": ""}
         with site.client() as client:
             client.call(calls.create_file_type(arrow))
         yield site
-    finally:
-        service.stop()
 
 
 def huge_batch() -> bytes:
@@ -80,7 +74,7 @@ def burst(site: Site, type_: str, octets: bytes) -> str:
 
 def test_a_job_that_needs_too_much_memory_fails_alone(tmp_path: Path) -> None:
     """It says so; worker, door and writer are the processes that they were, and the next job is done."""
-    with running(tmp_path / "data", {"ASPECTSTORE_JOB_MEMORY_MB": "256"}) as site:
+    with limited(tmp_path / "data", {"ASPECTSTORE_JOB_MEMORY_MB": "256"}) as site:
         said = burst(site, "arrow-masts", huge_batch())
 
     assert "It needed more memory than a job may have (256 MB); divide it." == said
@@ -88,7 +82,7 @@ def test_a_job_that_needs_too_much_memory_fails_alone(tmp_path: Path) -> None:
 
 def test_a_job_that_takes_too_long_fails_alone(tmp_path: Path) -> None:
     """The same for one that is at work longer than it may be; its worker ends it."""
-    with running(tmp_path / "data", {"ASPECTSTORE_JOB_S": str(SECONDS)}) as site:
+    with limited(tmp_path / "data", {"ASPECTSTORE_JOB_S": str(SECONDS)}) as site:
         said = burst(site, "masts", long_text())
 
     assert f"It took longer than a job may ({SECONDS} s); divide it." == said
